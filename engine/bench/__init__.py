@@ -1,0 +1,1 @@
+"""Measuring: raw samples from fresh processes, and the statistics derived from them."""

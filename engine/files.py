@@ -1,0 +1,105 @@
+"""Files and folders: hashed, weighed, and published so that a half-written one is never seen."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.errors import StorageFull
+
+_CHUNK = 1 << 20
+
+
+def hash_path(path: Path) -> str:
+    """sha256 of a file; of a folder, over its sorted (relative name, sha256) lines."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    lines = (f"{hash_path(item)}  {item.relative_to(path).as_posix()}" for item in files_of(path))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of every file below a folder."""
+    return sum(item.stat().st_size for item in files_of(path))
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The file itself, or every regular file below a folder, sorted by name."""
+    if path.is_file():
+        return (path,)
+    return tuple(sorted(item for item in path.rglob("*") if item.is_file()))
+
+
+def publish(made: Path, home: Path) -> None:
+    """Let the folder ``made`` appear at ``home``, whole: link, fsync, then one rename.
+
+    ``made`` stays where it is (the links share its bytes), so that a step that runs again after
+    its host died finds what it left. Where ``home`` is there already, nothing is done: homes are
+    named by the hash of their content.
+    """
+    if home.exists():
+        return
+    home.parent.mkdir(parents=True, exist_ok=True)
+    staging = home.with_name(f"{home.name}.part-{os.getpid()}-{threading.get_ident()}")
+    with disk_errors():
+        shutil.rmtree(staging, ignore_errors=True)
+        shutil.copytree(made, staging, copy_function=_link_or_copy)
+        for item in files_of(staging):
+            _fsync(item)
+        try:
+            staging.rename(home)
+        except OSError:
+            shutil.rmtree(staging, ignore_errors=True)
+            if not home.exists():
+                raise
+        _fsync(home.parent)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """A hard link where the file system can, a copy where it cannot."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK):
+            raise
+        shutil.copy2(source, target)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old one or the new one, whole."""
+    part = path.with_name(path.name + ".part")
+    with disk_errors():
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(path)
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn the system's "no space left" into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(
+                "The disk is full; nothing half-written was kept.",
+                hint="Free some space (old reports and models can be deleted) and try again.",
+            ) from error
+        raise
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,301 @@
+"""The three jobs, each an ordered set of tasks: bring a model, convert it, measure it.
+
+The same functions run in the host (each task a durable step) and in the shell (each task at
+once); ``Steps`` is the difference. Nothing here imports a framework: tasks do, in their workers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from engine import registry, store
+from engine.bench import session
+from engine.bench.model import Variant
+from engine.bench.plan import make_plan
+from engine.errors import BadRequest, EngineError, TaskCancelled
+from engine.files import hash_path, publish, size_of
+from engine.jobs.protocol import Limits, Steps, Task
+from engine.records import dump, fingerprint, parse
+from engine.reports.assemble import make_report
+from engine.reports.model import Advice
+from engine.settings import settings
+from engine.types import Artifact, ConvertOptions, Model, Signature, SignatureOrigin, Step
+from engine.verify.model import Thresholds, Verification
+
+BATCHES = (1, 2, 3, 8)
+SEED = 20240
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """A model to bring in: a sample by name, an upload by id, or a path under the models folder.
+
+    ``architecture`` names what a bare state_dict belongs to; ``config_upload`` is the upload id
+    (or path, for ``path`` imports) of a transformers ``config.json`` instead.
+    """
+
+    origin: Literal["sample", "upload", "path"]
+    source: str
+    architecture: str | None = None
+    config_upload: str | None = None
+    signature: Signature | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertRequest:
+    """Formats to make from a model, and how to judge them."""
+
+    model_id: str
+    targets: tuple[str, ...]
+    options: ConvertOptions = ConvertOptions()
+    thresholds: Thresholds = Thresholds()
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureRequest:
+    """Artifacts to weigh against their original."""
+
+    model_id: str
+    artifact_ids: tuple[str, ...]
+    preset: str = "quick"
+    batches: tuple[int, ...] = (1,)
+    threads: int | None = None
+    advice: Advice | None = None
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+def import_model(steps: Steps, request: ImportRequest) -> dict[str, Any]:
+    """Recognise a model and keep it. Gives ``{"model_id": …}``."""
+    source, name, config = _locate(request)
+    steps.plan((f"Recognise {name}",))
+    result = steps.run(
+        Task(
+            "identify",
+            f"Recognise {name}",
+            {
+                "origin": request.origin,
+                "source": source,
+                "name": name,
+                "architecture": request.architecture,
+                "config": config,
+                "signature": dump(request.signature) if request.signature else None,
+            },
+            Limits(wall_s=900, stall_s=300),
+        )
+    )
+    model = _keep_model(steps.out(result), result["model"])
+    return {"model_id": model.id}
+
+
+def convert(steps: Steps, request: ConvertRequest) -> dict[str, Any]:
+    """Convert and verify. One target's failure does not stop the others: it is in ``failures``.
+
+    Gives ``{"artifacts": [id, …], "failures": {target: sentence}}``.
+    """
+    model = store.models.load(request.model_id)
+    labels = {name: registry.format_named(name).label for name in request.targets}
+    steps.plan(
+        (
+            *(f"Convert to {label}" for label in labels.values()),
+            "Run the original",
+            *(f"Verify {label}" for label in labels.values()),
+        )
+    )
+    made: dict[str, Artifact] = {}
+    failures: dict[str, str] = {}
+    for target in request.targets:
+        with _collected(failures, target):
+            made[target] = _convert_one(steps, model, target, request.options)
+        steps.publish({"artifacts": [a.id for a in made.values()], "failures": failures})
+    if made:
+        reference = _reference(steps, model)
+        for target, artifact in made.items():
+            with _collected(failures, target):
+                _verify_one(steps, artifact, reference, request.thresholds)
+            steps.publish({"artifacts": [a.id for a in made.values()], "failures": failures})
+    return {"artifacts": [a.id for a in made.values()], "failures": failures}
+
+
+def measure(steps: Steps, request: MeasureRequest) -> dict[str, Any]:
+    """Measure verified artifacts beside their original. Gives ``{"report_id": …}``."""
+    model = store.models.load(request.model_id)
+    artifacts = {model.artifact.id: model.artifact}
+    verifications: dict[str, Verification] = {}
+    for artifact_id in request.artifact_ids:
+        artifact, verification = store.artifacts.load(artifact_id)
+        if verification is None or not verification.verdict.usable:
+            raise BadRequest(
+                f"{registry.format_named(artifact.format).label} has not passed verification.",
+                hint="Only verified artifacts are measured: convert it again, or leave it out.",
+            )
+        artifacts[artifact.id] = artifact
+        verifications[artifact.id] = verification
+    variants = _variants(model, tuple(artifacts.values()), request)
+    plan = make_plan(variants, request.preset, seed=SEED)
+    measurement = session.run(steps, plan, artifacts, model.artifact.signature)
+    report = make_report(
+        report_id=fingerprint("report", steps.job_id),
+        model=model,
+        artifacts=tuple(artifacts.values()),
+        verifications=verifications,
+        failures=request.failures,
+        measurement=measurement,
+        advice=request.advice,
+        preset=request.preset,
+    )
+    store.reports.save(report)
+    return {"report_id": report.id}
+
+
+def _locate(request: ImportRequest) -> tuple[str, str, str | None]:
+    """(what the worker opens, the name a person knows it by, the config's path)."""
+    from engine.sources import locate
+
+    return locate(request.origin, request.source, request.config_upload)
+
+
+def _keep_model(out: Path, found: dict[str, Any]) -> Model:
+    """Move what the worker recognised to its place, and remember it."""
+    original = out / found["path"]
+    sha256 = hash_path(original)
+    signature = parse(Signature, found["signature"])
+    model_id = fingerprint("model", sha256, found["name"], signature)
+    home = settings().models_store / model_id
+    publish(original.parent, home)
+    artifact = Artifact(
+        id=fingerprint("original", model_id),
+        format=found["format"],
+        path=home / original.name,
+        sha256=sha256,
+        size_bytes=size_of(home / original.name),
+        signature=signature,
+        lineage=tuple(parse(Step, step) for step in found["lineage"]),
+    )
+    origin: SignatureOrigin = found["signature_origin"]
+    model = Model(
+        id=model_id,
+        name=found["name"],
+        kind=found["kind"],
+        artifact=artifact,
+        signature_origin=origin,
+        parameters=found["parameters"],
+        op_histogram=found["op_histogram"],
+        facts=found["facts"],
+        reach=registry_reach(artifact.format),
+        notes=tuple(found["notes"]),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    store.models.save(model)
+    return model
+
+
+def registry_reach(source: str) -> Any:
+    """Which formats can be had from ``source``, and why not the others."""
+    from engine.knowledge import reach_from
+
+    return reach_from(source)
+
+
+def _convert_one(steps: Steps, model: Model, target: str, options: ConvertOptions) -> Artifact:
+    """Follow the route edge by edge; each edge is a task, each stop an artifact."""
+    artifact = model.artifact
+    for source, stop in registry.route(artifact.format, target):
+        spec = registry.format_named(stop)
+        result = steps.run(
+            Task(
+                "convert",
+                f"Convert to {spec.label}",
+                {
+                    "artifact": dump(artifact),
+                    "source": source,
+                    "target": stop,
+                    "options": dump(options),
+                },
+            )
+        )
+        made = steps.out(result) / result["path"]
+        sha256 = hash_path(made)
+        artifact_id = fingerprint("artifact", model.id, stop, sha256)
+        home = settings().artifacts_dir / artifact_id
+        publish(made.parent, home)
+        artifact = Artifact(
+            id=artifact_id,
+            format=stop,
+            path=home / made.name,
+            sha256=sha256,
+            size_bytes=size_of(home / made.name),
+            signature=parse(Signature, result["signature"]),
+            lineage=(*artifact.lineage, parse(Step, result["step"])),
+        )
+        store.artifacts.save(artifact, model.id)
+    return artifact
+
+
+def _reference(steps: Steps, model: Model) -> Path:
+    """Run the original on every verification input; gives the folder of arrays."""
+    result = steps.run(
+        Task(
+            "reference",
+            "Run the original",
+            {"artifact": dump(model.artifact), "seed": SEED, "batches": list(BATCHES)},
+        )
+    )
+    return steps.out(result)
+
+
+def _verify_one(
+    steps: Steps, artifact: Artifact, reference: Path, thresholds: Thresholds
+) -> Verification:
+    """Judge one artifact, and keep the judgement with it."""
+    result = steps.run(
+        Task(
+            "verify",
+            f"Verify {registry.format_named(artifact.format).label}",
+            {
+                "artifact": dump(artifact),
+                "reference": str(reference),
+                "thresholds": dump(thresholds),
+                "seed": SEED,
+            },
+        )
+    )
+    verification = parse(Verification, result["verification"])
+    store.artifacts.save_verification(verification)
+    return verification
+
+
+def _variants(
+    model: Model, artifacts: tuple[Artifact, ...], request: MeasureRequest
+) -> tuple[Variant, ...]:
+    """Every artifact at every batch size, at one thread count for all."""
+    threads = request.threads or len(os.sched_getaffinity(0))
+    return tuple(
+        Variant(
+            key=f"{artifact.format}-b{batch}-t{threads}-{artifact.id[:6]}",
+            artifact_id=artifact.id,
+            format=artifact.format,
+            label=registry.format_named(artifact.format).label,
+            batch=batch,
+            threads=threads,
+            is_original=artifact.id == model.artifact.id,
+        )
+        for batch in request.batches
+        for artifact in artifacts
+    )
+
+
+@contextmanager
+def _collected(failures: dict[str, str], target: str) -> Iterator[None]:
+    """Let one target fail alone; a cancelled job still ends the whole."""
+    try:
+        yield
+    except TaskCancelled:
+        raise
+    except EngineError as error:
+        failures[target] = str(error)

@@ -1,0 +1,1 @@
+"""Reports: what is stored, shared, exported and replayed."""

@@ -1,0 +1,54 @@
+"""What an operator can set, read from the environment once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things lie and how large they may get.
+
+    ``models_dir`` is the folder whose models may be opened by path; None switches that off.
+    """
+
+    data_dir: Path
+    models_dir: Path | None
+    database_url: str
+    max_upload_bytes: int
+    free_floor_bytes: int
+
+    @property
+    def jobs_dir(self) -> Path:
+        return self.data_dir / "jobs"
+
+    @property
+    def models_store(self) -> Path:
+        return self.data_dir / "models"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        return self.data_dir / "artifacts"
+
+    @property
+    def uploads_dir(self) -> Path:
+        return self.data_dir / "uploads"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, from ``ASSAY_*`` variables. Clear the cache to read again."""
+    data = Path(os.environ.get("ASSAY_DATA", "~/.local/share/assay")).expanduser().resolve()
+    models = os.environ.get("ASSAY_MODELS")
+    return Settings(
+        data_dir=data,
+        models_dir=Path(models).expanduser().resolve() if models else None,
+        database_url=os.environ.get("ASSAY_DATABASE", f"sqlite:///{data / 'assay.db'}"),
+        max_upload_bytes=int(float(os.environ.get("ASSAY_MAX_UPLOAD_GIB", "16")) * GIB),
+        free_floor_bytes=int(float(os.environ.get("ASSAY_FREE_FLOOR_GIB", "1")) * GIB),
+    )

@@ -1,0 +1,157 @@
+"""The nouns of the domain, frozen: what a model file is and what goes in and out of it.
+
+Imports the standard library and numpy only; everything else imports this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+import numpy as np
+
+Dim = int | str
+"""One dimension of a tensor: a fixed size, or a symbol such as ``"batch"``."""
+
+Scalar = str | int | float | bool | None
+Feed = Mapping[str, np.ndarray]
+"""Host arrays by input (or output) name: the only thing that passes between runners."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One named input or output. ``dtype`` is numpy's name for it (``"float32"``, ``"int64"``).
+
+    ``low`` (inclusive) and ``high`` (exclusive) bound the values that make sense, where known:
+    token ids lie in ``[0, vocabulary)``.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[Dim, ...]
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Named inputs and outputs of a model, in call order."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...] = ()
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbolic dimensions of the inputs, in order of appearance."""
+        found = (dim for spec in self.inputs for dim in spec.shape if isinstance(dim, str))
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def batch_symbol(self) -> str | None:
+        """The symbol on the first axis of the first input: the batch; None when it is fixed."""
+        if not self.inputs or not self.inputs[0].shape:
+            return None
+        first = self.inputs[0].shape[0]
+        return first if isinstance(first, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was done to reach an artifact, and with which tool."""
+
+    verb: str
+    tool: str
+    version: str
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What a model file is: its format, where it lies, its hash, and how it came to be.
+
+    ``path`` is a file, or a folder for formats that need several files; ``sha256`` of a folder is
+    the hash over its sorted (name, hash) pairs; ``size_bytes`` counts every file.
+    """
+
+    id: str
+    format: str
+    path: Path
+    sha256: str
+    size_bytes: int
+    signature: Signature
+    lineage: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whether a model can get to a format, and why or why not, in one sentence."""
+
+    format: str
+    reachable: bool
+    reason: str
+
+
+SignatureOrigin = Literal["carried", "proposed", "given"]
+"""Who said so: the file itself, Assay's proposal (tried by running it), or the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model as a person brought it, recognised and made runnable.
+
+    ``kind`` is what the bytes were (``"state_dict"``, ``"onnx"``, ``"sample"`` …); ``artifact`` is
+    the runnable original, against which everything later is compared.
+    """
+
+    id: str
+    name: str
+    kind: str
+    artifact: Artifact
+    signature_origin: SignatureOrigin
+    parameters: int | None
+    op_histogram: Mapping[str, int]
+    facts: Mapping[str, str]
+    reach: tuple[Reach, ...]
+    notes: tuple[str, ...]
+    created_at: str
+
+
+class Runner(Protocol):
+    """A loaded model. Use it as a context manager."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def infer(self, feed: Feed) -> dict[str, np.ndarray]:
+        """Run once. Arrays come back on the host, so that an outside clock is honest."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerOptions:
+    """How to load a model for running. ``precision`` is what the reference is computed in."""
+
+    threads: int = 1
+    precision: Literal["float32", "float64"] = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """What a person may choose about a conversion.
+
+    ``torchscript_method``: ``auto`` traces, and scripts when the model's path depends on its data.
+    """
+
+    opset: int = 20
+    torchscript_method: Literal["auto", "trace", "script"] = "auto"

@@ -1,0 +1,1 @@
+"""Numerics as results: a candidate's outputs against the original's."""

@@ -1,0 +1,94 @@
+"""The records of a verification. Figures are kept raw; the verdict says by which thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """How close a candidate is to its reference, from best to worst."""
+
+    EXACT = "exact"
+    EQUIVALENT = "equivalent"
+    DEGRADED = "degraded"
+    BROKEN = "broken"
+
+    @property
+    def usable(self) -> bool:
+        """Whether an artifact with this verdict may be measured and called ready."""
+        return self is not Verdict.BROKEN
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When is an output equivalent, and when merely usable. Shown, and changeable.
+
+    An output is *equivalent* when its relative error ‖Δ‖/‖ref‖ is at most ``noise_multiple`` times
+    the reference's own noise or ``equivalent_relative``, whichever is larger; *degraded* up to
+    ``degraded_relative`` while the top-1 answer agrees at least ``degraded_top1``; else *broken*.
+    """
+
+    precision: str = "float32"
+    equivalent_relative: float = 1e-4
+    noise_multiple: float = 10.0
+    degraded_relative: float = 0.1
+    degraded_top1: float = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class OutputComparison:
+    """One output of one case. ``None`` where a figure has no meaning (integers, empty, infinite).
+
+    ``max_abs`` is in the output's own unit; ``relative`` is ‖Δ‖₂/‖ref‖₂ (zero-safe);
+    ``sqnr_db`` is 20·log10(‖ref‖/‖Δ‖); ``noise_relative`` is the reference's own spread.
+    """
+
+    output: str
+    shape_reference: tuple[int, ...]
+    shape_candidate: tuple[int, ...]
+    dtype_reference: str
+    dtype_candidate: str
+    max_abs: float | None
+    relative: float | None
+    cosine: float | None
+    sqnr_db: float | None
+    noise_relative: float | None
+    nan_reference: int
+    nan_candidate: int
+    inf_reference: int
+    inf_candidate: int
+    top1_agree: int
+    top1_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One input set: which values (``random``, ``zeros`` …), which batch, and what came of it.
+
+    ``row_relative`` is the largest relative error between row *i* of the batch and the same row
+    run alone: a dynamic batch axis that in truth is static shows here. ``error`` is the
+    candidate's refusal, if it refused.
+    """
+
+    inputs: str
+    batch: int
+    outputs: tuple[OutputComparison, ...]
+    row_relative: float | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A candidate judged. ``sentence`` says the verdict in words, with the figure that decided."""
+
+    artifact_id: str
+    verdict: Verdict
+    sentence: str
+    thresholds: Thresholds
+    cases: tuple[Case, ...]
+    top1_agreement: float | None
+    top1_interval: tuple[float, float] | None
+    input_hashes: Mapping[str, str]
+    seed: int
