@@ -1,0 +1,95 @@
+"""The frame around every page: navigation, header, footer, and the guard against a frameless page.
+
+Streamlit treats a folder called ``pages`` as its older multipage layout until some session calls
+``st.navigation``. A first visitor on a deep link would then get the bare page. Every page
+therefore calls ``guard()`` first, which switches the process to this navigation and runs again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+
+from pages.components import state
+
+FOLDER = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfo:
+    """One page. ``name`` is its file's stem and its URL path: Streamlit routes by that equality."""
+
+    name: str
+    title: str
+    icon: str
+    purpose: str
+    visibility: Literal["visible", "hidden"] = "visible"
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / f"{self.name}.py"
+
+
+PAGES = (
+    PageInfo("choose", "Choose", "account_tree", "Answer a few questions; get a format and why."),
+    PageInfo("model", "Model", "deployed_code", "Bring a model and see what it is."),
+    PageInfo("convert", "Convert", "conversion_path", "Make artifacts, each checked."),
+    PageInfo("measure", "Measure", "timer", "Measure latency and memory on this machine."),
+    PageInfo("report", "Report", "lab_profile", "One measured result.", "hidden"),
+    PageInfo("reports", "Reports", "folder_open", "Every result kept here."),
+    PageInfo("formats", "Formats", "menu_book", "What each format is good for, and is not."),
+    PageInfo("system", "System", "memory", "What this machine can do, and what is missing."),
+)
+
+
+def page_path(name: str) -> str:
+    """The file of a page, for ``st.switch_page`` and ``st.page_link``."""
+    return str(FOLDER / f"{name}.py")
+
+
+def router() -> None:
+    """The whole user interface: set up the frame and run the page that the URL names."""
+    st.set_page_config(page_title="Assay", page_icon=":material/balance:", layout="wide")
+    page = _navigation()
+    st.session_state[state.SHELL_RAN] = True
+    page.run()
+    _footer()
+
+
+def guard() -> None:
+    """First call of every page: make sure the frame ran, or run it."""
+    if not st.session_state.pop(state.SHELL_RAN, False):
+        _navigation()
+        st.rerun()
+
+
+def header(title: str, sentence: str = "") -> None:
+    """A page's title and the one sentence that says what it is for."""
+    st.title(title, anchor=False)
+    if sentence:
+        st.markdown(f":gray[{sentence}]")
+
+
+def _navigation() -> st.Page:
+    there = [info for info in PAGES if info.path.is_file()]
+    return st.navigation([_page(info) for info in there], position="top")
+
+
+def _page(info: PageInfo) -> st.Page:
+    return st.Page(
+        info.path,
+        title=info.title,
+        icon=f":material/{info.icon}:",
+        url_path=info.name,
+        default=info.name == "choose",
+        visibility=info.visibility,
+        help=info.purpose,
+    )
+
+
+def _footer() -> None:
+    st.space("large")
+    st.caption("Assay · runs on this machine; models, reports and measurements stay on it.")

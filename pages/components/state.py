@@ -1,0 +1,125 @@
+"""Every session key and query parameter of the product, and typed access to them.
+
+A query parameter makes a page linkable; the session remembers the same id while a person walks
+through the top navigation, which drops the query. No other file spells these names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+# Query parameters
+MODEL = "model"
+JOB = "job"
+REPORT = "id"
+SHARE = "share"
+ANSWER = "cho_"
+"""Prefix of the decision tree's answers: ``?cho_target=multi-platform``."""
+
+# Session keys
+SHELL_RAN = "shell_ran"
+CHOICE = "choose_answer_"
+"""Prefix of the Choose page's radio, one a question."""
+
+
+def model_id() -> str | None:
+    """The model this page is about: from the URL, else the one looked at last."""
+    return _read(MODEL)
+
+
+def show_model(value: str | None) -> None:
+    """Put the model into the URL and remember it."""
+    _write(MODEL, value)
+
+
+def job_id() -> str | None:
+    """The job this page follows; only ever from the URL, so that an old one does not reappear."""
+    return st.query_params.get(JOB) or None
+
+
+def show_job(value: str | None) -> None:
+    """Put the job into the URL; None takes it out."""
+    _into_url(JOB, value)
+
+
+def report_id() -> str | None:
+    """The report this page shows; only ever from the URL."""
+    return st.query_params.get(REPORT) or None
+
+
+def show_report(value: str | None) -> None:
+    """Put the report into the URL; None takes it out."""
+    _into_url(REPORT, value)
+
+
+def share_token() -> str | None:
+    """The token of the shared snapshot this page shows."""
+    return st.query_params.get(SHARE) or None
+
+
+def answers() -> dict[str, str]:
+    """The decision tree's answers by question id: from the URL, else those given last."""
+    found = _answers_in_url()
+    remembered: dict[str, str] = st.session_state.get(ANSWER, {})
+    return found or dict(remembered)
+
+
+def answers_in_url() -> dict[str, str]:
+    """The decision tree's answers that this very URL carries, and no remembered ones."""
+    return _answers_in_url()
+
+
+def show_answers(given: Mapping[str, str]) -> None:
+    """Make these the answers in the URL: one step in the browser's history."""
+    others = {k: v for k, v in st.query_params.items() if not k.startswith(ANSWER)}
+    st.query_params.from_dict({**others, **_as_params(given)})
+    st.session_state[ANSWER] = dict(given)
+
+
+def link(
+    *,
+    model: str | None = None,
+    job: str | None = None,
+    report: str | None = None,
+    share: str | None = None,
+    answers: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Query parameters for ``st.switch_page`` and ``st.page_link``; what is None is left out."""
+    named = {MODEL: model, JOB: job, REPORT: report, SHARE: share}
+    return {**{k: v for k, v in named.items() if v}, **_as_params(answers or {})}
+
+
+def _answers_in_url() -> dict[str, str]:
+    start = len(ANSWER)
+    return {k[start:]: v for k, v in st.query_params.items() if k.startswith(ANSWER)}
+
+
+def _as_params(given: Mapping[str, str]) -> dict[str, str]:
+    return {f"{ANSWER}{question}": answer for question, answer in given.items()}
+
+
+def _read(name: str) -> str | None:
+    value = st.query_params.get(name)
+    if value:
+        st.session_state[name] = value
+        return value
+    remembered: str | None = st.session_state.get(name)
+    return remembered
+
+
+def _write(name: str, value: str | None) -> None:
+    _into_url(name, value)
+    if value:
+        st.session_state[name] = value
+    else:
+        st.session_state.pop(name, None)
+
+
+def _into_url(name: str, value: str | None) -> None:
+    if value:
+        if st.query_params.get(name) != value:
+            st.query_params[name] = value
+    else:
+        st.query_params.pop(name, None)
