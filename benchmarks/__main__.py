@@ -1,0 +1,30 @@
+"""Our own speed and memory: every benchmark in this folder, or those named.
+
+python -m benchmarks [name …]
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+
+import benchmarks
+
+
+def main() -> None:
+    """Run each module's ``main`` and let it print its figures."""
+    known = [
+        entry.name
+        for entry in pkgutil.iter_modules(benchmarks.__path__)
+        if not entry.name.startswith("_") and entry.name not in ("served",)
+    ]
+    for name in sys.argv[1:] or known:
+        if name not in known:
+            sys.exit(f"There is no benchmark {name!r}. There are: {', '.join(known)}.")
+        print(f"\n== {name}", flush=True)
+        importlib.import_module(f"benchmarks.{name}").main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The running product and a real browser in front of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+SHOTS = ROOT / "tests" / "artifacts"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@dataclass(frozen=True)
+class App:
+    """A served Assay: where it answers and where it keeps its data."""
+
+    url: str
+    data: Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """Web and host as `make run` starts them, on a free port and an empty data folder."""
+    home = tmp_path_factory.mktemp("served")
+    port = free_port()
+    models = home / "models"
+    models.mkdir()
+    environment = {
+        **os.environ,
+        "ASSAY_DATA": str(home / "data"),
+        "ASSAY_LOCK_DIR": str(home),
+        "ASSAY_MODELS": str(models),
+    }
+    with (home / "serve.log").open("w") as log:
+        served = subprocess.Popen(
+            [sys.executable, "-m", "engine", "serve", "--port", str(port)],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_until_healthy(f"http://127.0.0.1:{port}/healthz", served, home / "serve.log")
+            yield App(f"http://127.0.0.1:{port}", home / "data")
+        finally:
+            served.send_signal(signal.SIGTERM)
+            served.wait(timeout=30)
+
+
+def wait_until_healthy(url: str, served: subprocess.Popen[bytes], log: Path) -> None:
+    """Until the health route answers JSON; any path answers 200 with the app's own HTML."""
+    for _ in range(300):
+        if served.poll() is not None:
+            raise AssertionError(f"serve ended: {log.read_text()}")
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                if answer.headers.get_content_type() == "application/json":
+                    return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"not healthy after 30 s: {log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, headless."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path, "chromium is not installed: scripts/browser installs it"
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh context at 1440 px."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(30_000)
+    yield context.new_page()
+    context.close()
