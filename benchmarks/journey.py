@@ -28,6 +28,6 @@ def main() -> None:
         )
         spent = time.monotonic() - started
         print(f"exit {done.returncode}; {spent:.1f} s from sample to report (target <= 90)")
-        steps = [step for art in json.loads(out.read_text())["artifacts"] for step in art["lineage"]]
-        for step in steps:
-            print(f"  {step['verb']} {step['tool']}: {step['seconds']:.1f} s")
+        for artifact in json.loads(out.read_text())["artifacts"]:
+            for step in artifact["lineage"]:
+                print(f"  {step['verb']} {step['tool']}: {step['seconds']:.1f} s")

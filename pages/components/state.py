@@ -20,6 +20,10 @@ ANSWER = "cho_"
 
 # Session keys
 SHELL_RAN = "shell_ran"
+TARGETS = "convert_targets"
+ARTIFACTS = "measure_artifacts"
+IMPORT = "reports_import"
+FILTER = "reports_filter"
 CHOICE = "choose_answer_"
 """Prefix of the Choose page's radio, one a question."""
 

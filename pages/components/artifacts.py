@@ -1,0 +1,96 @@
+"""One artifact as a card: what it is, its verdict with the figures, and its download."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+import engine
+from engine import Artifact, Verdict, Verification
+
+_BADGES = {
+    Verdict.EXACT: ("Exact", ":material/verified:", "green"),
+    Verdict.EQUIVALENT: ("Equivalent", ":material/verified:", "green"),
+    Verdict.DEGRADED: ("Degraded but usable", ":material/warning:", "orange"),
+    Verdict.BROKEN: ("Broken", ":material/dangerous:", "red"),
+}
+
+
+def megabytes(size: int) -> str:
+    """Bytes for people: MB of 10⁶ bytes, kB below one."""
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
+
+
+def card(artifact: Artifact, verification: Verification | None) -> None:
+    """Draw one artifact."""
+    with st.container(border=True):
+        spec = engine.formats()[artifact.format]
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{spec.label}** · {megabytes(artifact.size_bytes)}")
+            _badge(verification)
+            st.space("stretch")
+            if verification and verification.verdict.usable:
+                st.link_button(
+                    "Download",
+                    f"/api/v1/artifacts/{artifact.id}",
+                    icon=":material/download:",
+                    type="tertiary",
+                )
+        if verification:
+            st.text(verification.sentence)
+        for note in (note for step in artifact.lineage for note in step.notes):
+            st.text(f"Note: {note}")
+        with st.expander("How it was made and checked"):
+            _lineage(artifact)
+            if verification:
+                _cases(verification)
+
+
+def _badge(verification: Verification | None) -> None:
+    if verification is None:
+        st.badge("Not verified", icon=":material/help:", color="gray")
+    else:
+        label, icon, color = _BADGES[verification.verdict]
+        st.badge(label, icon=icon, color=color)  # type: ignore[arg-type]
+
+
+def _lineage(artifact: Artifact) -> None:
+    for step in artifact.lineage:
+        options = ", ".join(f"{name} = {value}" for name, value in step.options.items())
+        st.text(f"{step.verb}: {step.tool} {step.version} · {step.seconds:.1f} s · {options}")
+    st.text(f"sha256 {artifact.sha256}")
+
+
+def _cases(verification: Verification) -> None:
+    rows = [
+        {
+            "Inputs": case.inputs,
+            "Batch": case.batch,
+            "Output": item.output,
+            "Largest difference": item.max_abs,
+            "Relative error": item.relative,
+            "Original's own noise": item.noise_relative,
+            "Cosine": item.cosine,
+            "SQNR (dB)": item.sqnr_db,
+            "Top-1 agrees": f"{item.top1_agree} of {item.top1_rows}" if item.top1_rows else "–",
+            "NaN or infinite": item.nan_candidate + item.inf_candidate,
+        }
+        for case in verification.cases
+        for item in case.outputs
+    ]
+    figures = ("Largest difference", "Relative error", "Original's own noise")
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config={name: st.column_config.NumberColumn(format="%.2e") for name in figures},
+    )
+    for case in verification.cases:
+        if case.error:
+            st.text(f"{case.inputs}, batch {case.batch}: {case.error}")
+    limits = verification.thresholds
+    st.caption(
+        f"Equivalent: relative error at most {limits.equivalent_relative:g} or "
+        f"{limits.noise_multiple:g} times the original's own noise. Usable: at most "
+        f"{limits.degraded_relative:g}, with the top answer agreeing at least "
+        f"{limits.degraded_top1:.0%}."
+    )

@@ -1,0 +1,103 @@
+"""Measure: pick artifacts, batch sizes and how long; watch the samples arrive."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+import engine
+from engine import JobState, MeasureRequest, Model
+from pages.components import job, picker, shell, state
+
+shell.guard()
+
+PRESETS = {
+    "quick": "Quick: 5 rounds, about a minute. Enough to see large differences.",
+    "standard": "Standard: 12 rounds, some minutes. The default for a decision.",
+    "rigorous": "Rigorous: 24 rounds, long. For figures you publish.",
+}
+
+
+def form(model: Model) -> None:
+    """What to measure and how; submitting puts the job into the URL."""
+    pairs = engine.artifacts_of(model.id)
+    labels = {artifact.id: engine.formats()[artifact.format].label for artifact, _ in pairs}
+    ready = [artifact.id for artifact, found in pairs if found and found.verdict.usable]
+    if not ready:
+        st.info("No verified artifact of this model is here yet.", icon=":material/info:")
+        st.page_link(shell.page_path("convert"), label="Convert it first")
+        return
+    with st.form("measure", border=True):
+        chosen = st.pills(
+            "Artifacts, beside the original",
+            ready,
+            selection_mode="multi",
+            default=ready,
+            format_func=lambda id_: f"{labels[id_]} ({id_[:6]})",
+            key=state.ARTIFACTS,
+        )
+        preset = st.radio(
+            "How long",
+            list(PRESETS),
+            format_func=str.capitalize,
+            captions=list(PRESETS.values()),
+            horizontal=False,
+        )
+        with st.expander("Batch sizes and threads"):
+            batches = st.multiselect("Batch sizes", [1, 2, 4, 8, 16, 32], default=[1])
+            cores = engine.doctor().cores
+            threads = st.number_input(
+                "Threads, the same for every format", min_value=1, max_value=cores, value=cores
+            )
+        if st.form_submit_button("Measure", type="primary"):
+            if not chosen or not batches:
+                st.error("Pick at least one artifact and one batch size.")
+                return
+            request = MeasureRequest(
+                model_id=model.id,
+                artifact_ids=tuple(chosen),
+                preset=preset,
+                batches=tuple(sorted(batches)),
+                threads=int(threads),
+                advice=engine.advice_for(model, state.answers()),
+            )
+            state.show_job(engine.submit_measure(request))
+            st.rerun()
+
+
+@st.fragment(run_every=3.0)
+def live(job_id: str) -> None:
+    """Block medians so far, as a table: cheap to draw, so that it does not disturb."""
+    rows = engine.job(job_id).result.get("live", {}).get("variants", [])
+    if rows:
+        st.dataframe(
+            pd.DataFrame(rows),
+            hide_index=True,
+            column_config={
+                "label": "What",
+                "p50_ms": st.column_config.NumberColumn("Median so far (ms)", format="%.2f"),
+                "blocks_ms": st.column_config.LineChartColumn("Each block's median (ms)"),
+            },
+            column_order=["label", "p50_ms", "blocks_ms"],
+        )
+
+
+shell.header(
+    "Measure",
+    "Latency, throughput and memory on this machine, in fresh processes and interleaved rounds.",
+)
+model = picker.model()
+job_id = state.job_id()
+view = job.show(job_id) if job_id else None
+if view and not view.state.ended:
+    live(view.id)
+else:
+    if view and view.state is JobState.DONE:
+        st.success("Measured.", icon=":material/check_circle:")
+        st.page_link(
+            shell.page_path("report"),
+            label="Open the report",
+            icon=":material/lab_profile:",
+            query_params=state.link(report=view.result["report_id"]),
+        )
+    form(model)

@@ -1,0 +1,67 @@
+"""System: what this machine can do, what is missing, and the line that brings it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+import engine
+from pages.components import shell
+
+shell.guard()
+
+shell.header("System", "What this machine can do, and what is missing.")
+found = engine.doctor()
+
+if found.host_alive:
+    st.success("The worker host is running: jobs start at once.", icon=":material/check_circle:")
+else:
+    st.error(
+        "The worker host is not running, so jobs wait. `make run` starts it beside the web; "
+        "by hand: `python -m engine host`.",
+        icon=":material/error:",
+    )
+
+st.subheader("Back ends", anchor=False)
+for end in found.back_ends:
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{end.label}** · {end.version or 'not installed'}")
+            if end.available:
+                st.badge("Ready", icon=":material/check:", color="green")
+            else:
+                st.badge("Not here", icon=":material/block:", color="gray")
+        if end.reason:
+            st.text(end.reason)
+        if end.install:
+            st.code(end.install, language="bash")
+
+st.subheader("This machine", anchor=False)
+st.dataframe(
+    pd.DataFrame([{"What": name, "Found": str(value)} for name, value in found.facts.items()]),
+    hide_index=True,
+)
+
+st.subheader("Recent jobs", anchor=False)
+recent = engine.jobs(limit=20)
+if recent:
+    st.dataframe(
+        pd.DataFrame(
+            [
+                {"Job": job.title, "State": job.state.value, "Created (UTC)": job.created_at[:19]}
+                for job in recent
+            ]
+        ),
+        hide_index=True,
+    )
+else:
+    st.text("None yet.")
+
+st.subheader("Known limits", anchor=False)
+st.markdown(
+    "- Served on this machine only (127.0.0.1) until logins and the sandbox are in place.\n"
+    "- Workers have time and memory limits and no secrets, but no sandbox yet: open only models "
+    "you trust.\n"
+    "- SavedModel, GGUF and TensorRT are described and advised on, not yet produced.\n"
+    "- Measuring uses the CPU; no GPU back end is wired yet."
+)
