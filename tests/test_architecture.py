@@ -133,6 +133,23 @@ def test_public_names_are_sorted_and_there() -> None:
 
     assert list(engine.__all__) == sorted(engine.__all__)
     assert all(hasattr(engine, name) for name in engine.__all__)
+    checked = [node for node in tree_of(ENGINE / "__init__.py").body if isinstance(node, ast.If)]
+    typed = {
+        alias.name
+        for node in ast.walk(checked[0])
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert typed == set(engine.__all__), "what mypy sees is not what is given at run time"
+
+
+def test_importing_the_engine_alone_loads_nothing_else() -> None:
+    """Workers import the package on their way to their task."""
+    script = "import sys, engine; print([n for n in sys.modules if n.startswith('engine.')])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
 
 
 def test_session_keys_and_query_parameters_are_spelled_in_one_file() -> None:
