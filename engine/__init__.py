@@ -8,10 +8,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.architectures import architectures
-    from engine.doctor import doctor
+    from engine.architectures import architectures as list_architectures
+    from engine.doctor import doctor as diagnose
     from engine.errors import BadRequest, EngineError, NotFound, Reason
-    from engine.jobs.client import cancel, job, jobs, submit_convert, submit_import, submit_measure
+    from engine.jobs.client import (
+        cancel,
+        job,
+        jobs as list_jobs,
+        submit_convert,
+        submit_import,
+        submit_measure,
+    )
     from engine.jobs.protocol import JobState, JobView
     from engine.knowledge import (
         advice_for,
@@ -24,21 +31,21 @@ if TYPE_CHECKING:
         walk,
     )
     from engine.pipeline import ConvertRequest, ImportRequest, MeasureRequest
-    from engine.registry import formats
+    from engine.registry import formats as list_formats
     from engine.reports.export import export_csv, export_json, export_markdown, import_report
     from engine.reports.figures import Figures, figures
     from engine.reports.model import Advice, Report
     from engine.reports.render import export_html
-    from engine.samples import samples
+    from engine.samples import samples as list_samples
     from engine.sources import models_folder
     from engine.store.library import (
         artifacts_of,
         delete_model,
         delete_report,
         model,
-        models,
+        models as list_models,
         report,
-        reports,
+        reports as list_reports,
         revoke,
         share,
         shared,
@@ -71,33 +78,33 @@ __all__ = [
     "Verification",
     "advice_for",
     "answers_for",
-    "architectures",
     "artifacts_of",
     "cancel",
     "claims",
     "decision_tree",
     "delete_model",
     "delete_report",
-    "doctor",
+    "diagnose",
     "export_csv",
     "export_html",
     "export_json",
     "export_markdown",
     "figures",
     "format_guides",
-    "formats",
     "import_report",
     "job",
-    "jobs",
+    "list_architectures",
+    "list_formats",
+    "list_jobs",
+    "list_models",
+    "list_reports",
+    "list_samples",
     "model",
-    "models",
     "models_folder",
     "pitfalls",
     "reference_tables",
     "report",
-    "reports",
     "revoke",
-    "samples",
     "share",
     "shared",
     "shares_of",
@@ -107,90 +114,68 @@ __all__ = [
     "walk",
 ]
 _HOMES = {
-    "engine.architectures": ("architectures",),
-    "engine.doctor": ("doctor",),
-    "engine.errors": (
-        "BadRequest",
-        "EngineError",
-        "NotFound",
-        "Reason",
-    ),
-    "engine.jobs.client": (
-        "cancel",
-        "job",
-        "jobs",
-        "submit_convert",
-        "submit_import",
-        "submit_measure",
-    ),
-    "engine.jobs.protocol": (
-        "JobState",
-        "JobView",
-    ),
-    "engine.knowledge": (
-        "advice_for",
-        "answers_for",
-        "claims",
-        "decision_tree",
-        "format_guides",
-        "pitfalls",
-        "reference_tables",
-        "walk",
-    ),
-    "engine.pipeline": (
-        "ConvertRequest",
-        "ImportRequest",
-        "MeasureRequest",
-    ),
-    "engine.registry": ("formats",),
-    "engine.reports.export": (
-        "export_csv",
-        "export_json",
-        "export_markdown",
-        "import_report",
-    ),
-    "engine.reports.figures": (
-        "Figures",
-        "figures",
-    ),
-    "engine.reports.model": (
-        "Advice",
-        "Report",
-    ),
-    "engine.reports.render": ("export_html",),
-    "engine.samples": ("samples",),
-    "engine.sources": ("models_folder",),
-    "engine.store.library": (
-        "artifacts_of",
-        "delete_model",
-        "delete_report",
-        "model",
-        "models",
-        "report",
-        "reports",
-        "revoke",
-        "share",
-        "shared",
-        "shares_of",
-    ),
-    "engine.types": (
-        "Artifact",
-        "ConvertOptions",
-        "Model",
-        "Signature",
-        "TensorSpec",
-    ),
-    "engine.verify.model": (
-        "Thresholds",
-        "Verdict",
-        "Verification",
-    ),
+    "Advice": "engine.reports.model:Advice",
+    "Artifact": "engine.types:Artifact",
+    "BadRequest": "engine.errors:BadRequest",
+    "ConvertOptions": "engine.types:ConvertOptions",
+    "ConvertRequest": "engine.pipeline:ConvertRequest",
+    "EngineError": "engine.errors:EngineError",
+    "Figures": "engine.reports.figures:Figures",
+    "ImportRequest": "engine.pipeline:ImportRequest",
+    "JobState": "engine.jobs.protocol:JobState",
+    "JobView": "engine.jobs.protocol:JobView",
+    "MeasureRequest": "engine.pipeline:MeasureRequest",
+    "Model": "engine.types:Model",
+    "NotFound": "engine.errors:NotFound",
+    "Reason": "engine.errors:Reason",
+    "Report": "engine.reports.model:Report",
+    "Signature": "engine.types:Signature",
+    "TensorSpec": "engine.types:TensorSpec",
+    "Thresholds": "engine.verify.model:Thresholds",
+    "Verdict": "engine.verify.model:Verdict",
+    "Verification": "engine.verify.model:Verification",
+    "advice_for": "engine.knowledge:advice_for",
+    "answers_for": "engine.knowledge:answers_for",
+    "artifacts_of": "engine.store.library:artifacts_of",
+    "cancel": "engine.jobs.client:cancel",
+    "claims": "engine.knowledge:claims",
+    "decision_tree": "engine.knowledge:decision_tree",
+    "delete_model": "engine.store.library:delete_model",
+    "delete_report": "engine.store.library:delete_report",
+    "diagnose": "engine.doctor:doctor",
+    "export_csv": "engine.reports.export:export_csv",
+    "export_html": "engine.reports.render:export_html",
+    "export_json": "engine.reports.export:export_json",
+    "export_markdown": "engine.reports.export:export_markdown",
+    "figures": "engine.reports.figures:figures",
+    "format_guides": "engine.knowledge:format_guides",
+    "import_report": "engine.reports.export:import_report",
+    "job": "engine.jobs.client:job",
+    "list_architectures": "engine.architectures:architectures",
+    "list_formats": "engine.registry:formats",
+    "list_jobs": "engine.jobs.client:jobs",
+    "list_models": "engine.store.library:models",
+    "list_reports": "engine.store.library:reports",
+    "list_samples": "engine.samples:samples",
+    "model": "engine.store.library:model",
+    "models_folder": "engine.sources:models_folder",
+    "pitfalls": "engine.knowledge:pitfalls",
+    "reference_tables": "engine.knowledge:reference_tables",
+    "report": "engine.store.library:report",
+    "revoke": "engine.store.library:revoke",
+    "share": "engine.store.library:share",
+    "shared": "engine.store.library:shared",
+    "shares_of": "engine.store.library:shares_of",
+    "submit_convert": "engine.jobs.client:submit_convert",
+    "submit_import": "engine.jobs.client:submit_import",
+    "submit_measure": "engine.jobs.client:submit_measure",
+    "walk": "engine.knowledge:walk",
 }
 
 
 def __getattr__(name: str) -> Any:
     """The public name, imported now (PEP 562)."""
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(home), name)
-    raise AttributeError(f"module 'engine' has no public name {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'engine' has no public name {name!r}")
+    home, _, attribute = _HOMES[name].partition(":")
+    return getattr(import_module(home), attribute)

@@ -20,7 +20,7 @@ METHODS = {
 def form(model: Model) -> None:
     """Targets and options; submitting puts the job into the URL."""
     reach = {item.format: item for item in model.reach}
-    labels = {name: spec.label for name, spec in engine.formats().items()}
+    labels = {name: spec.label for name, spec in engine.list_formats().items()}
     options = [name for name, item in reach.items() if item.reachable]
     if not options:
         st.warning("No format can be made from this model here. The reasons are below.")
@@ -76,7 +76,7 @@ if job_id:
     view = job.show(job_id)
     failures = view.result.get("failures", {})
     for target, sentence in failures.items():
-        st.error(f"{engine.formats()[target].label} was not made.", icon=":material/error:")
+        st.error(f"{engine.list_formats()[target].label} was not made.", icon=":material/error:")
         st.text(sentence)
     if view.state is JobState.DONE and not failures:
         st.success("Every format asked for was made and verified.", icon=":material/verified:")

@@ -21,7 +21,7 @@ PRESETS = {
 def form(model: Model) -> None:
     """What to measure and how; submitting puts the job into the URL."""
     pairs = engine.artifacts_of(model.id)
-    labels = {artifact.id: engine.formats()[artifact.format].label for artifact, _ in pairs}
+    labels = {artifact.id: engine.list_formats()[artifact.format].label for artifact, _ in pairs}
     ready = [artifact.id for artifact, found in pairs if found and found.verdict.usable]
     if not ready:
         st.info("No verified artifact of this model is here yet.", icon=":material/info:")
@@ -45,7 +45,7 @@ def form(model: Model) -> None:
         )
         with st.expander("Batch sizes and threads"):
             batches = st.multiselect("Batch sizes", [1, 2, 4, 8, 16, 32], default=[1])
-            cores = engine.doctor().cores
+            cores = engine.diagnose().cores
             threads = st.number_input(
                 "Threads, the same for every format", min_value=1, max_value=cores, value=cores
             )

@@ -39,7 +39,7 @@ def confirm_delete(report_id: str, title: str) -> None:
 
 shell.header("Reports", "Every result kept here, newest first.")
 query = st.text_input("Filter by title, model or format", key=state.FILTER, bind="query-params")
-found = engine.reports(query or "")
+found = engine.list_reports(query or "")
 if not found:
     if query:
         st.info("No report matches this filter.", icon=":material/search_off:")
@@ -50,7 +50,7 @@ for item in found:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
             st.text(item.title)
-            formats = engine.formats()
+            formats = engine.list_formats()
             names = [formats[name].label for name in item.formats if name in formats]
             st.caption(f"{item.created_at[:16].replace('T', ' ')} UTC · {', '.join(names)}")
         if st.button("Open", key=f"open-{item.id}", icon=":material/open_in_new:"):

@@ -11,7 +11,7 @@ from pages.components import shell
 shell.guard()
 
 shell.header("System", "What this machine can do, and what is missing.")
-found = engine.doctor()
+found = engine.diagnose()
 
 if found.host_alive:
     st.success("The worker host is running: jobs start at once.", icon=":material/check_circle:")
@@ -43,7 +43,7 @@ st.dataframe(
 )
 
 st.subheader("Recent jobs", anchor=False)
-recent = engine.jobs(limit=20)
+recent = engine.list_jobs(limit=20)
 if recent:
     st.dataframe(
         pd.DataFrame(

@@ -135,12 +135,14 @@ def test_public_names_are_sorted_and_there() -> None:
     assert all(hasattr(engine, name) for name in engine.__all__)
     checked = [node for node in tree_of(ENGINE / "__init__.py").body if isinstance(node, ast.If)]
     typed = {
-        alias.name
+        alias.asname or alias.name
         for node in ast.walk(checked[0])
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
     assert typed == set(engine.__all__), "what mypy sees is not what is given at run time"
+    modules = {path.stem for path in ENGINE.iterdir()}
+    assert not modules & set(engine.__all__), "a submodule would hide a public name"
 
 
 def test_importing_the_engine_alone_loads_nothing_else() -> None:

@@ -24,7 +24,7 @@ def megabytes(size: int) -> str:
 def card(artifact: Artifact, verification: Verification | None) -> None:
     """Draw one artifact."""
     with st.container(border=True):
-        spec = engine.formats()[artifact.format]
+        spec = engine.list_formats()[artifact.format]
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{spec.label}** · {megabytes(artifact.size_bytes)}")
             _badge(verification)

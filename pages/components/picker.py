@@ -11,7 +11,7 @@ from pages.components import shell, state
 
 def model() -> Model:
     """The model of this page; where there is none the page stops and says where to go."""
-    known = engine.models()
+    known = engine.list_models()
     wanted = state.model_id()
     if wanted and all(item.id != wanted for item in known):
         try:
