@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from engine.jobs.client import (
         cancel,
         job,
-        jobs as list_jobs,
         submit_convert,
         submit_import,
         submit_measure,
+    )
+    from engine.jobs.client import (
+        jobs as list_jobs,
     )
     from engine.jobs.protocol import JobState, JobView
     from engine.knowledge import (
@@ -43,13 +45,17 @@ if TYPE_CHECKING:
         delete_model,
         delete_report,
         model,
-        models as list_models,
         report,
-        reports as list_reports,
         revoke,
         share,
         shared,
         shares_of,
+    )
+    from engine.store.library import (
+        models as list_models,
+    )
+    from engine.store.library import (
+        reports as list_reports,
     )
     from engine.types import Artifact, ConvertOptions, Model, Signature, TensorSpec
     from engine.verify.model import Thresholds, Verdict, Verification
