@@ -1,0 +1,69 @@
+"""What is known before anything is measured: the tree, the guides, the published figures.
+
+Data in YAML beside this file, checked against ``schema/`` when it is read.
+"""
+
+from engine.knowledge.advice import advice_for, advice_from, answers_for, has_nvidia_gpu
+from engine.knowledge.guides import (
+    FormatGuide,
+    Pitfall,
+    Recipe,
+    Stars,
+    format_guide,
+    format_guides,
+    pitfalls,
+    recipes,
+    stars_in_words,
+)
+from engine.knowledge.reach import reach_from
+from engine.knowledge.reference import (
+    Claim,
+    ReferenceColumn,
+    ReferenceRow,
+    ReferenceTable,
+    claims,
+    reference_tables,
+)
+from engine.knowledge.tree import (
+    Answer,
+    Answered,
+    Leaf,
+    Question,
+    Rejection,
+    Tree,
+    Walk,
+    decision_tree,
+    walk,
+)
+
+__all__ = [
+    "Answer",
+    "Answered",
+    "Claim",
+    "FormatGuide",
+    "Leaf",
+    "Pitfall",
+    "Question",
+    "Recipe",
+    "ReferenceColumn",
+    "ReferenceRow",
+    "ReferenceTable",
+    "Rejection",
+    "Stars",
+    "Tree",
+    "Walk",
+    "advice_for",
+    "advice_from",
+    "answers_for",
+    "claims",
+    "decision_tree",
+    "format_guide",
+    "format_guides",
+    "has_nvidia_gpu",
+    "pitfalls",
+    "reach_from",
+    "recipes",
+    "reference_tables",
+    "stars_in_words",
+    "walk",
+]

@@ -1,0 +1,85 @@
+"""What the tree says about a model nobody was asked about: read from its file and this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from engine.knowledge.tree import Walk, decision_tree, walk
+from engine.reports.model import Advice
+from engine.types import Model
+
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+LARGE = 1_000_000_000
+"""Parameters from which a language model counts as large."""
+
+BRANCHING = frozenset(
+    {"If", "Loop", "Scan", "prim::If", "prim::Loop", "cond", "while_loop", "aten.cond"}
+)
+"""Operations that take different paths, as ONNX, TorchScript and torch.export name them."""
+
+FRAMEWORK = {
+    "torch": "pytorch",
+    "torchscript": "pytorch",
+    "exported": "pytorch",
+    "onnx": "onnx",
+    "savedmodel": "tensorflow",
+    "keras": "tensorflow",
+}
+
+
+def has_nvidia_gpu() -> bool:
+    """Whether an NVIDIA driver is loaded on this machine; asks the kernel, imports nothing."""
+    return NVIDIA_DRIVER.is_file()
+
+
+def answers_for(model: Model | None) -> Mapping[str, str]:
+    """The answers that this machine and, if given, the model's file settle, by question id."""
+    found = {"hardware": "nvidia" if has_nvidia_gpu() else "cpu"}
+    if model is None:
+        return found
+    framework = FRAMEWORK.get(model.artifact.format)
+    if framework is not None:
+        found["framework"] = framework
+    found["kind"] = "language" if _writes_text(model) else "other"
+    if model.parameters is not None:
+        found["size"] = "large" if model.parameters >= LARGE else "small"
+    if model.op_histogram:
+        branches = "yes" if _branches(model) else "no"
+        found["data_dependent"] = branches
+        found["control_flow"] = branches
+    return found
+
+
+def advice_for(model: Model) -> Advice:
+    """The recommendation that follows from the model and this machine alone."""
+    return advice_from(_complete({"target": "unknown", **answers_for(model)}), origin="inferred")
+
+
+def advice_from(reached: Walk, *, origin: str) -> Advice:
+    """A finished walk as the report keeps it. Raises ValueError for a walk without a leaf."""
+    leaf = reached.leaf
+    if leaf is None:
+        raise ValueError("The walk has not reached a leaf.")
+    return Advice(
+        leaf=leaf.id,
+        title=leaf.title,
+        format=leaf.format,
+        origin=origin,
+        answers=reached.answers,
+    )
+
+
+def _complete(answers: Mapping[str, str]) -> Walk:
+    """Walk to a leaf, with each open question's default where nothing settles it."""
+    defaults = {q.id: q.default for q in decision_tree().questions if q.default is not None}
+    return walk({**defaults, **answers})
+
+
+def _writes_text(model: Model) -> bool:
+    said = " ".join(model.facts.values())
+    return model.artifact.format == "gguf" or "CausalLM" in said or "LMHeadModel" in said
+
+
+def _branches(model: Model) -> bool:
+    return not BRANCHING.isdisjoint(model.op_histogram)

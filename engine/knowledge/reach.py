@@ -1,0 +1,46 @@
+"""Which formats a model can get to from where it is, and one honest sentence where it cannot."""
+
+from __future__ import annotations
+
+from engine import registry
+from engine.knowledge.advice import has_nvidia_gpu
+from engine.knowledge.guides import ORDER, format_guide
+from engine.types import Reach
+
+
+def reach_from(source: str) -> tuple[Reach, ...]:
+    """Every other format there is, by converter or only by name, and whether ``source`` gets there.
+
+    The format eager PyTorch models are in is a source only, and not listed as a target.
+    """
+    reachable = registry.targets(source)
+    names = dict.fromkeys((*ORDER, *reachable))
+    return tuple(_one(source, name, name in reachable) for name in names if name != source)
+
+
+def _one(source: str, target: str, reachable: bool) -> Reach:
+    if not reachable:
+        return Reach(target, False, _why_not(source, target))
+    steps = registry.route(source, target)
+    between = [_label(end) for _, end in steps[:-1]]
+    return Reach(target, True, f"Through {', then '.join(between)}." if between else "Directly.")
+
+
+def _why_not(source: str, target: str) -> str:
+    label = _label(target)
+    if target == "tensorrt" and not has_nvidia_gpu():
+        return "TensorRT needs an NVIDIA GPU; none was found here."
+    known = registry.formats().get(target)
+    if known is None:
+        return f"This version of Assay has no converter to {label} yet."
+    if not known.available:
+        lines = "; ".join(need.install_line for need in known.missing)
+        names = " and ".join(need.distribution for need in known.missing)
+        return f"{label} needs {names}, which is not installed. Install with: {lines}"
+    return f"This version of Assay has no conversion from {_label(source)} to {label}."
+
+
+def _label(name: str) -> str:
+    guide = format_guide(name)
+    known = registry.formats().get(name)
+    return guide.label if guide else known.label if known else name
