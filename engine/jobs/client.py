@@ -1,0 +1,95 @@
+"""Jobs as web and shell see them: submitted once, looked at, cancelled. Never runs one."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import count
+from typing import Any
+
+from engine import registry, store
+from engine.errors import NotFound
+from engine.jobs import locks
+from engine.jobs.protocol import JobState, JobView
+from engine.jobs.steps import latest_log
+from engine.records import dump, fingerprint
+from engine.store.jobs import JobRow
+
+_NO_HOST = (
+    "Waiting: the process that runs jobs is not running. Start it with: python -m engine host"
+)
+
+
+def submit(kind: str, title: str, request: Any) -> str:
+    """Queue a job and give its id. The same again is the same job, while that one still stands.
+
+    A job that failed, was cancelled or lost what it made gets a new attempt; a measurement that
+    is done does too, since a repeat is a new measurement.
+    """
+    document = dump(request)
+    key = fingerprint(kind, document, tool_versions())
+    for number in count(1):
+        job_id = key if number == 1 else f"{key}-{number}"
+        if store.jobs.add(job_id, kind, title, document) or _stands(store.jobs.load(job_id)):
+            return job_id
+    raise AssertionError("count() does not end")
+
+
+def view(job_id: str) -> JobView:
+    """A job as it is now. Raises NotFound."""
+    return _view(store.jobs.load(job_id), with_log=True)
+
+
+def recent(limit: int = 50) -> tuple[JobView, ...]:
+    """The newest jobs first, without their logs."""
+    return tuple(_view(row, with_log=False) for row in store.jobs.recent(limit))
+
+
+def cancel(job_id: str) -> None:
+    """Stop a job: at once when it is queued, within about a second when it runs."""
+    store.jobs.load(job_id)
+    store.jobs.request_cancel(job_id)
+
+
+def host_alive() -> bool:
+    """Whether a host runs on this data folder."""
+    return locks.held(locks.host_lock())
+
+
+@cache
+def tool_versions() -> dict[str, str]:
+    """The versions that decide what a job makes: another version, another job."""
+    needs = (need for form in registry.formats().values() for need in form.requires)
+    return {need.distribution: need.version or "" for need in needs}
+
+
+def _stands(row: JobRow) -> bool:
+    """Whether submitting again should lead to this very job."""
+    if row.state is not JobState.DONE:
+        return not row.state.ended and not row.cancel_requested
+    if row.kind == "measure" or row.result.get("failures"):
+        return False
+    try:
+        if model_id := row.result.get("model_id"):
+            store.models.load(model_id)
+    except NotFound:
+        return False
+    return store.artifacts.exist(tuple(row.result.get("artifacts", ())))
+
+
+def _view(row: JobRow, *, with_log: bool) -> JobView:
+    waiting = not row.state.ended and not host_alive()
+    return JobView(
+        id=row.id,
+        kind=row.kind,
+        title=row.title,
+        state=row.state,
+        reason=row.reason,
+        message=_NO_HOST if waiting else row.message,
+        hint=row.hint,
+        steps=row.steps,
+        result=row.result,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        log_tail=latest_log(row.id) if with_log else "",
+    )

@@ -1,0 +1,248 @@
+"""The host: the one process that runs jobs, ``python -m engine host``.
+
+Jobs wait in our own table. The host hands them to DBOS, which remembers every step that ended, so
+that a job goes on where it was when the host died. Web and shell never open DBOS's database.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dbos import DBOS, DBOSConfig
+from dbos import DBOSPortableJSONSerializer as JsonOnly
+
+from engine import store
+from engine.errors import BadRequest, EngineError, Reason, TaskCancelled, TaskFailed
+from engine.jobs import evidence, locks
+from engine.jobs.protocol import JobState, StepView, Task
+from engine.jobs.steps import DirectSteps, clear_outputs
+from engine.records import parse
+from engine.settings import settings
+
+_log = logging.getLogger("assay.host")
+_QUEUES = ("convert", "measure:cpu")
+_POLL_S = 0.5
+_SHOW_EVERY_S = 1.0
+_ASK_EVERY_S = 0.4
+_GOODBYE_S = 8.0
+_STAGING = re.compile(r"\.part-(\d+)-\d+$")
+
+stopping = threading.Event()
+
+
+class HostStopping(BaseException):
+    """The host is going down: the job is left as it is, to go on when a host is back.
+
+    Not an Exception, so that neither a pipeline nor DBOS takes it for the end of a step.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of job: what it is asked with, what it does, and where it queues."""
+
+    request: type[Any]
+    function: Callable[[DirectSteps, Any], Mapping[str, Any]]
+    queue: str
+
+
+def kinds() -> dict[str, Kind]:
+    """Every kind of job by name."""
+    from engine import pipeline
+
+    return {
+        "import": Kind(pipeline.ImportRequest, pipeline.import_model, "convert"),
+        "convert": Kind(pipeline.ConvertRequest, pipeline.convert, "convert"),
+        "measure": Kind(pipeline.MeasureRequest, pipeline.measure, "measure:cpu"),
+    }
+
+
+@dataclass(slots=True)
+class DurableSteps(DirectSteps):
+    """Steps whose ends DBOS remembers. An error is an end too, and is remembered as a value."""
+
+    def carry_out(self, task: Task, home: Path) -> dict[str, Any]:
+        """The end of this step: remembered, or had by running the task."""
+        end = DBOS.run_step({"name": home.name}, self._end_of, task, home)
+        if "error" in end:
+            raise evidence.to_error(end["error"])
+        result = evidence.read_result(Path(end["folder"]))
+        if result is None:
+            raise TaskFailed(
+                "The result of an earlier step is gone from the data folder.",
+                how=Reason.WORKER_LOST,
+                hint="Start the job again.",
+            )
+        return result
+
+    def _end_of(self, task: Task, home: Path) -> dict[str, Any]:
+        try:
+            return {"folder": self.attempt(task, home)[evidence.FOLDER]}
+        except EngineError as error:
+            return {"error": evidence.from_error(error)}
+
+
+@dataclass(slots=True)
+class _Record:
+    """Writes a running job's progress to its row, and reads from there whether to stop."""
+
+    job_id: str
+    _shown_at: float = 0.0
+    _asked_at: float = 0.0
+    _cancelled: bool = False
+    _last: tuple[tuple[StepView, ...], Mapping[str, Any]] = field(default=((), {}))
+
+    def show(self, steps: tuple[StepView, ...], result: Mapping[str, Any]) -> None:
+        """At most once a second: a measurement should not feel its audience."""
+        self._last = steps, result
+        if time.monotonic() - self._shown_at >= _SHOW_EVERY_S:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was shown last."""
+        store.jobs.progress(self.job_id, *self._last)
+        self._shown_at = time.monotonic()
+
+    def cancelled(self) -> bool:
+        """Whether the job is to stop. Raises HostStopping when the host is."""
+        if stopping.is_set():
+            raise HostStopping
+        if time.monotonic() - self._asked_at >= _ASK_EVERY_S:
+            self._cancelled = store.jobs.cancel_requested(self.job_id)
+            self._asked_at = time.monotonic()
+        return self._cancelled
+
+
+@DBOS.workflow(name="job")
+def run_job(job_id: str) -> None:
+    """Run one job to its end, and write that end to its row."""
+    if not store.jobs.start(job_id):
+        return
+    record = _Record(job_id)
+    steps = DurableSteps(job_id, record.show, record.cancelled)
+    end = _end_of_job(job_id, steps)
+    steps.board.close()
+    record.show(steps.board.views, steps.partial)
+    record.write()
+    store.jobs.finish(job_id, **end)
+    clear_outputs(job_id)
+
+
+def _end_of_job(job_id: str, steps: DurableSteps) -> dict[str, Any]:
+    """How the job ended, as the fields of its row."""
+    row = store.jobs.load(job_id)
+    try:
+        kind = kinds()[row.kind]
+        result = kind.function(steps, parse(kind.request, row.request))
+    except TaskCancelled as error:
+        return {
+            "state": JobState.CANCELLED,
+            "reason": Reason.CANCELLED,
+            "message": error.message,
+        }
+    except EngineError as error:
+        return {"state": JobState.FAILED, **evidence.from_error(error), "reason": _reason(error)}
+    except Exception as error:
+        _log.exception("Job %s", job_id)
+        return {
+            "state": JobState.FAILED,
+            "reason": Reason.INTERNAL,
+            "message": f"Assay itself failed: {type(error).__name__}: {error}",
+            "hint": "This is a bug of Assay's; the host's log has the details.",
+        }
+    return {"state": JobState.DONE, "result": result}
+
+
+def _reason(error: EngineError) -> Reason:
+    return error.how if isinstance(error, TaskFailed) else error.reason
+
+
+def main() -> int:
+    """Run jobs until SIGTERM or SIGINT. Exit status 1 when another host is running already."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    with locks.single(locks.host_lock()) as only:
+        if not only:
+            _log.error("A host is already running on %s.", settings().data_dir)
+            return 1
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        sweep()
+        DBOS(config=_config())
+        DBOS.launch()
+        for name in _QUEUES:
+            DBOS.register_queue(name, global_concurrency=1, polling_interval_sec=_POLL_S)
+        _take_stock()
+        _log.info("Ready (process %d, data in %s).", os.getpid(), settings().data_dir)
+        while not stopping.wait(_POLL_S):
+            _hand_over()
+        DBOS.destroy(workflow_completion_timeout_sec=int(_GOODBYE_S))
+    return 0
+
+
+def _config() -> DBOSConfig:
+    """DBOS on a file of its own beside ours, or in the same PostgreSQL."""
+    url = settings().database_url
+    own = f"sqlite:///{settings().data_dir / 'dbos.db'}"
+    return {
+        "name": "assay",
+        "system_database_url": own if url.startswith("sqlite") else url,
+        # Fixed names: a host that comes back, upgraded or not, takes up its own jobs.
+        "application_version": "1",
+        "executor_id": "host",
+        "serializer": JsonOnly(),
+        "log_level": "WARNING",
+        "run_migrations": True,
+    }
+
+
+def _hand_over() -> None:
+    """Give DBOS the jobs it does not know of yet. Giving one twice changes nothing."""
+    for row in store.jobs.to_hand_over():
+        kind = kinds().get(row.kind)
+        if kind is None:
+            wrong = BadRequest(f"There is no kind of job {row.kind!r}.")
+            store.jobs.finish(row.id, JobState.FAILED, reason=wrong.reason, message=wrong.message)
+            continue
+        DBOS.enqueue_workflow_with_options(
+            {
+                "workflow_name": "job",
+                "queue_name": kind.queue,
+                "workflow_id": row.id,
+                "app_version": "1",
+            },
+            row.id,
+        )
+        store.jobs.mark_handed_over(row.id)
+
+
+def _take_stock() -> None:
+    """End the jobs that the last host left open and that DBOS will not take up again."""
+    for row in store.jobs.unfinished():
+        known = DBOS.get_workflow_status(row.id) if row.handed_over else None
+        if row.handed_over and (known is None or known.status not in ("ENQUEUED", "PENDING")):
+            store.jobs.finish(
+                row.id,
+                JobState.FAILED,
+                reason=Reason.WORKER_LOST,
+                message="The host stopped, and this job's place in the queue was lost.",
+                hint="Start it again.",
+            )
+
+
+def sweep() -> None:
+    """Remove what a process that is gone was about to publish."""
+    for home in (settings().models_store, settings().artifacts_dir):
+        for left in home.glob("*.part-*"):
+            found = _STAGING.search(left.name)
+            if found and not Path("/proc", found[1]).exists():
+                shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,153 @@
+"""One task, watched from the outside: its limits kept, its end named, its worker never left."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Reason, TaskCancelled, TaskFailed
+from engine.files import disk_errors, write_atomically
+from engine.jobs import isolation
+from engine.jobs.evidence import Events, cap_log, log_tail, read_result
+from engine.jobs.protocol import REQUEST, Event, Limits, Task
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def run_task(
+    task: Task,
+    folder: Path,
+    cancelled: Callable[[], bool],
+    on_event: Callable[[Event], None],
+    *,
+    tick_s: float = 0.2,
+) -> dict[str, Any]:
+    """Run a task in a fresh worker in ``folder``, which must not exist. Blocks.
+
+    ``cancelled`` is asked every ``tick_s``; the worker's end is seen at once. Raises the error the
+    task ended with, TaskCancelled, or TaskFailed saying how the worker ended.
+    """
+    with disk_errors():
+        folder.mkdir(parents=True)
+    write_atomically(folder / REQUEST, _request(task))
+    worker = isolation.launch(folder, task.environment)
+    try:
+        status = _watch(worker, _Watch(task, folder, cancelled, on_event, tick_s))
+    finally:
+        isolation.end(worker)
+    result = read_result(folder)
+    if status == 0 and result is not None:
+        return result
+    raise _ended_badly(status, folder)
+
+
+def _request(task: Task) -> str:
+    return json.dumps(
+        {
+            "task": task.name,
+            "request": dict(task.request),
+            "memory_bytes": task.limits.memory_bytes,
+        },
+        allow_nan=False,
+    )
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is looked at while a worker runs, and since when it has been silent."""
+
+    task: Task
+    folder: Path
+    cancelled: Callable[[], bool]
+    on_event: Callable[[Event], None]
+    tick_s: float
+    started: float = field(default_factory=time.monotonic)
+    alive_at: float = field(default_factory=time.monotonic)
+    cpu_ticks: int = 0
+    events: Events = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.events = Events(self.folder)
+
+    def read_events(self) -> None:
+        """Hand on what the worker said since the last time."""
+        for event in self.events.new():
+            self.alive_at = time.monotonic()
+            self.on_event(event)
+
+    def look(self, pid: int) -> None:
+        """One look: progress, cancellation, deadlines. Raises to end the task."""
+        self.read_events()
+        cap_log(self.folder)
+        if self.cancelled():
+            raise TaskCancelled
+        ticks = _cpu_ticks(pid)
+        if ticks > self.cpu_ticks:
+            self.cpu_ticks, self.alive_at = ticks, time.monotonic()
+        self._check(self.task.limits, time.monotonic())
+
+    def _check(self, limits: Limits, now: float) -> None:
+        if now - self.started > limits.wall_s:
+            raise TaskFailed(
+                f"Stopped after {limits.wall_s:g} s, the longest this step may take.",
+                how=Reason.TIMEOUT,
+                hint="Try a smaller model, or fewer inputs.",
+            )
+        if now - self.alive_at > limits.stall_s:
+            raise TaskFailed(
+                f"Stopped: no sign of life for {limits.stall_s:g} s.",
+                how=Reason.STALLED,
+                hint="Try again. If it happens again, the log says where it stood still.",
+            )
+
+
+def _watch(worker: subprocess.Popen[bytes], watch: _Watch) -> int:
+    """Wait for the worker's end, looking in between. Gives its status, −n for signal n."""
+    ended = select.poll()
+    handle = os.pidfd_open(worker.pid)
+    try:
+        ended.register(handle, select.POLLIN)
+        while not ended.poll(watch.tick_s * 1000):
+            watch.look(worker.pid)
+    finally:
+        os.close(handle)
+    watch.read_events()
+    return worker.wait()
+
+
+def _cpu_ticks(pid: int) -> int:
+    """CPU time of a process and its ended children, in clock ticks; 0 once it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    fields = text.rpartition(")")[2].split()
+    return sum(int(value) for value in fields[11:15])
+
+
+def _ended_badly(status: int, folder: Path) -> TaskFailed:
+    """The end of a worker that left no result, in words."""
+    if status < 0:
+        name = signal.Signals(-status).name
+        killed = -status == signal.SIGKILL
+        return TaskFailed(
+            f"The worker {'was killed' if killed else 'died'} ({name}) before it had a result.",
+            how=Reason.CRASHED,
+            hint="The system kills what takes too much memory: try a smaller model or batch."
+            if killed
+            else "A native library crashed on this model. The log holds its last words.",
+        )
+    last = next(reversed([line for line in log_tail(folder).splitlines() if line.strip()]), "")
+    return TaskFailed(
+        f"The worker ended (status {status}) without a result. {last}".strip(),
+        how=Reason.CRASHED if status else Reason.INTERNAL,
+        hint="Try again. If it happens again, the log holds its last words.",
+    )

@@ -1,0 +1,148 @@
+"""One task in one process: ``python -m engine.jobs.worker FOLDER PARENT_PID``.
+
+Reads ``request.json``, says how far it is in ``events.jsonl``, and leaves ``result.json`` behind:
+``{"result": …}`` or ``{"error": {"reason", "message", "hint"}}``. Knows nothing of jobs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import importlib
+import json
+import math
+import os
+import pkgutil
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import engine.tasks
+from engine.errors import BadRequest, EngineError, Reason, StorageFull, TaskFailed
+from engine.files import write_atomically
+from engine.jobs.protocol import EVENTS, OUT, REQUEST, RESULT, Context
+
+TaskFunction = Callable[[Mapping[str, Any], Context], Mapping[str, Any]]
+
+_PR_SET_PDEATHSIG = 1
+_LARGEST_FILE = 64 * 1024**3
+_LONGEST_MESSAGE = 300
+_MOST_EVENTS = 20_000
+_ALLOCATION_WORDS = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "failed to allocate memory",
+    "bad_alloc",
+    "out of memory",
+)
+
+
+@dataclass(slots=True)
+class WorkerContext:
+    """What a task function gets beside its request: where to write, and a way to say how far."""
+
+    folder: Path
+    _written: int = field(default=0)
+
+    @property
+    def out(self) -> Path:
+        """The folder to write artifacts into."""
+        return self.folder / OUT
+
+    def progress(self, message: str, fraction: float | None = None) -> None:
+        """Append one event. Long messages are cut; past the cap, events are dropped."""
+        if self._written >= _MOST_EVENTS:
+            return
+        self._written += 1
+        known = fraction is not None and math.isfinite(fraction)
+        event = {
+            "at": time.time(),
+            "message": message[:_LONGEST_MESSAGE],
+            "fraction": min(1.0, max(0.0, float(fraction or 0.0))) if known else None,
+        }
+        with (self.folder / EVENTS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
+
+
+def main(folder: Path, parent: int) -> int:
+    """Run the task of a folder. Gives the exit status: 0 when ``result.json`` was written."""
+    die_with(parent)
+    request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    limit_self(request.get("memory_bytes"))
+    context = WorkerContext(folder)
+    context.out.mkdir(exist_ok=True)
+    try:
+        outcome: dict[str, Any] = {
+            "result": dict(task_named(request["task"])(request["request"], context))
+        }
+        text = json.dumps(outcome, allow_nan=False, ensure_ascii=False)
+    except BaseException as error:
+        traceback.print_exc()
+        text = json.dumps({"error": describe(error)})
+    write_atomically(folder / RESULT, text)
+    return 0
+
+
+def die_with(parent: int) -> None:
+    """Be killed when the parent dies, so that no orphan ever runs beside its own repeat."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def limit_self(memory_bytes: int | None) -> None:
+    """No core dumps, no endless file, and no more memory of its own than ``memory_bytes``."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
+    if memory_bytes is not None:
+        # DATA, not AS: a memory-mapped model is not the worker's own memory.
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+
+
+def task_named(name: str) -> TaskFunction:
+    """The ``run`` of ``engine/tasks/<name>.py``. The folder is the list."""
+    known = sorted(entry.name for entry in pkgutil.iter_modules(engine.tasks.__path__))
+    if name not in known:
+        raise BadRequest(f"There is no task {name!r}.", hint=f"Known tasks: {', '.join(known)}.")
+    function: TaskFunction = importlib.import_module(f"engine.tasks.{name}").run
+    return function
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """An exception as the three fields that leave the worker."""
+    known = error if isinstance(error, EngineError) else _recognised(error)
+    reason = known.how if isinstance(known, TaskFailed) else known.reason
+    return {"reason": reason.value, "message": known.message, "hint": known.hint}
+
+
+def _recognised(error: BaseException) -> EngineError:
+    """What an exception that is not ours means to a person."""
+    text = str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StorageFull(
+            "The disk is full; nothing half-written was kept.",
+            hint="Free some space (old reports and models can be deleted) and try again.",
+        )
+    if isinstance(error, MemoryError) or any(words in text.lower() for words in _ALLOCATION_WORDS):
+        return TaskFailed(
+            "The task needed more memory than it could have.",
+            how=Reason.OUT_OF_MEMORY,
+            hint="Close other programs, or try a smaller model or batch.",
+        )
+    last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+    return TaskFailed(
+        f"{type(error).__name__}: {last.strip()[:_LONGEST_MESSAGE]}".rstrip(": "),
+        how=Reason.INTERNAL,
+        hint="Assay did not expect this. The log below says where it happened.",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,84 @@
+"""Artifacts that were made, each with the verification that judged it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from engine.errors import NotFound
+from engine.records import dump, parse
+from engine.store import documents
+from engine.store.database import insert_new, now, transaction
+from engine.store.schema import artifact as table
+from engine.types import Artifact
+from engine.verify.model import Verification
+
+
+def save(artifact: Artifact, model_id: str) -> None:
+    """Keep an artifact of a model. The same artifact again changes nothing."""
+    insert_new(
+        table,
+        id=artifact.id,
+        model_id=model_id,
+        created_at=now(),
+        document=documents.from_artifact(artifact),
+    )
+
+
+def load(artifact_id: str) -> tuple[Artifact, Verification | None]:
+    """An artifact and its verification, if it has been verified. Raises NotFound."""
+    query = sa.select(table.c.document, table.c.verification).where(table.c.id == artifact_id)
+    with transaction() as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(
+            "There is no such artifact; its model may have been deleted.",
+            hint="Convert the model again.",
+        )
+    return _pair(row)
+
+
+def of_model(model_id: str) -> tuple[tuple[Artifact, Verification | None], ...]:
+    """Everything made from a model, newest first."""
+    query = (
+        sa.select(table.c.document, table.c.verification)
+        .where(table.c.model_id == model_id)
+        .order_by(table.c.created_at.desc(), table.c.id)
+    )
+    with transaction() as connection:
+        return tuple(_pair(row) for row in connection.execute(query))
+
+
+def ids_of_model(model_id: str) -> tuple[str, ...]:
+    """The ids of everything made from a model."""
+    with transaction() as connection:
+        return tuple(connection.scalars(sa.select(table.c.id).where(table.c.model_id == model_id)))
+
+
+def exist(artifact_ids: tuple[str, ...]) -> bool:
+    """Whether every one of these artifacts is there."""
+    query = sa.select(sa.func.count()).select_from(table).where(table.c.id.in_(artifact_ids))
+    with transaction() as connection:
+        return connection.scalar(query) == len(set(artifact_ids))
+
+
+def save_verification(verification: Verification) -> None:
+    """Keep a judgement with its artifact, in place of an earlier one. Raises NotFound."""
+    change = (
+        sa.update(table)
+        .where(table.c.id == verification.artifact_id)
+        .values(verification=dump(verification))
+    )
+    with transaction() as connection:
+        changed = connection.execute(change).rowcount
+    if not changed:
+        raise NotFound(
+            "The artifact was deleted while it was being verified.",
+            hint="Convert the model again.",
+        )
+
+
+def _pair(row: sa.Row[tuple[object, object]]) -> tuple[Artifact, Verification | None]:
+    document, verification = row
+    assert isinstance(document, dict)
+    judged = parse(Verification, verification) if verification is not None else None
+    return documents.to_artifact(document), judged

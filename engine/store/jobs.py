@@ -1,0 +1,178 @@
+"""The record of jobs that pages read. Every change is one statement, so that no two can cross."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from engine.errors import NotFound, Reason
+from engine.jobs.protocol import JobState, StepView
+from engine.records import dump, parse
+from engine.store.database import insert_new, now, transaction
+from engine.store.schema import job as table
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as stored. ``handed_over``: the durable engine knows of it. Times: ISO 8601 UTC."""
+
+    id: str
+    kind: str
+    title: str
+    request: dict[str, Any]
+    state: JobState
+    handed_over: bool
+    cancel_requested: bool
+    reason: Reason | None
+    message: str
+    hint: str
+    steps: tuple[StepView, ...]
+    result: dict[str, Any]
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+
+
+def add(job_id: str, kind: str, title: str, request: Mapping[str, Any]) -> bool:
+    """A new queued job. False when that id is taken."""
+    return insert_new(
+        table,
+        id=job_id,
+        kind=kind,
+        title=title,
+        request=dict(request),
+        state=JobState.QUEUED.value,
+        steps=[],
+        result={},
+        created_at=now(),
+    )
+
+
+def find(job_id: str) -> JobRow | None:
+    """The job of that id, if there is one."""
+    with transaction() as connection:
+        row = connection.execute(sa.select(table).where(table.c.id == job_id)).one_or_none()
+    return _row(row) if row is not None else None
+
+
+def load(job_id: str) -> JobRow:
+    """The job of that id. Raises NotFound."""
+    row = find(job_id)
+    if row is None:
+        raise NotFound("There is no such job.", hint="Start it again from its page.")
+    return row
+
+
+def recent(limit: int = 50) -> tuple[JobRow, ...]:
+    """The newest jobs first."""
+    return _select(sa.select(table).order_by(table.c.created_at.desc(), table.c.id).limit(limit))
+
+
+def unfinished() -> tuple[JobRow, ...]:
+    """Every job that has not ended, oldest first."""
+    open_states = [state.value for state in JobState if not state.ended]
+    return _select(
+        sa.select(table).where(table.c.state.in_(open_states)).order_by(table.c.created_at)
+    )
+
+
+def to_hand_over() -> tuple[JobRow, ...]:
+    """Queued jobs that the durable engine does not know of yet, oldest first."""
+    return _select(
+        sa.select(table)
+        .where(table.c.state == JobState.QUEUED.value, table.c.handed_over.is_(False))
+        .order_by(table.c.created_at)
+    )
+
+
+def mark_handed_over(job_id: str) -> None:
+    """Remember that the durable engine has it."""
+    _change(job_id, handed_over=True)
+
+
+def start(job_id: str) -> bool:
+    """Mark as running, also when it is resumed. False when it ended meanwhile (cancelled)."""
+    return _change(
+        job_id,
+        state=JobState.RUNNING.value,
+        started_at=sa.func.coalesce(table.c.started_at, now()),
+    )
+
+
+def progress(job_id: str, steps: tuple[StepView, ...], result: Mapping[str, Any]) -> None:
+    """Show how far a running job is."""
+    _change(job_id, steps=dump(steps), result=dict(result))
+
+
+def finish(
+    job_id: str,
+    state: JobState,
+    *,
+    reason: Reason | None = None,
+    message: str = "",
+    hint: str = "",
+    result: Mapping[str, Any] | None = None,
+) -> None:
+    """End a job. The first end stands: a later one changes nothing."""
+    values: dict[str, Any] = {
+        "state": state.value,
+        "reason": reason.value if reason else None,
+        "message": message,
+        "hint": hint,
+        "ended_at": now(),
+    }
+    _change(job_id, **values, **({} if result is None else {"result": dict(result)}))
+
+
+def request_cancel(job_id: str) -> None:
+    """Ask for a job to stop: a queued one ends at once, a running one when its host sees it."""
+    changes = {"cancel_requested": True}
+    with transaction() as connection:
+        queued = connection.execute(
+            sa.update(table)
+            .where(table.c.id == job_id, table.c.state == JobState.QUEUED.value)
+            .values(
+                **changes,
+                state=JobState.CANCELLED.value,
+                reason=Reason.CANCELLED.value,
+                message="Cancelled before it started.",
+                ended_at=now(),
+            )
+        ).rowcount
+    if not queued:
+        _change(job_id, **changes)
+
+
+def cancel_requested(job_id: str) -> bool:
+    """Whether someone asked for it to stop."""
+    query = sa.select(table.c.cancel_requested).where(table.c.id == job_id)
+    with transaction() as connection:
+        return bool(connection.scalar(query))
+
+
+def _change(job_id: str, **values: Any) -> bool:
+    """Change a job that has not ended. False when it has, or is not there."""
+    ended = [state.value for state in JobState if state.ended]
+    change = sa.update(table).where(table.c.id == job_id, table.c.state.not_in(ended))
+    with transaction() as connection:
+        return bool(connection.execute(change.values(**values)).rowcount)
+
+
+def _select(query: sa.Select[Any]) -> tuple[JobRow, ...]:
+    with transaction() as connection:
+        return tuple(_row(row) for row in connection.execute(query))
+
+
+def _row(row: sa.Row[Any]) -> JobRow:
+    values = dict(row._mapping)
+    return JobRow(
+        **{
+            **values,
+            "state": JobState(values["state"]),
+            "reason": Reason(values["reason"]) if values["reason"] else None,
+            "steps": parse(tuple[StepView, ...], values["steps"]),
+        }
+    )

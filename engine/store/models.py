@@ -1,0 +1,57 @@
+"""Models that were brought in, and their removal with everything made from them."""
+
+from __future__ import annotations
+
+import shutil
+
+import sqlalchemy as sa
+
+from engine.errors import NotFound
+from engine.settings import settings
+from engine.store import artifacts, documents
+from engine.store.database import insert_new, transaction
+from engine.store.schema import artifact as artifact_table
+from engine.store.schema import model as table
+from engine.types import Model
+
+
+def save(model: Model) -> None:
+    """Keep a model. The same model again changes nothing."""
+    insert_new(
+        table,
+        id=model.id,
+        created_at=model.created_at,
+        document=documents.from_model(model),
+    )
+
+
+def load(model_id: str) -> Model:
+    """The model of that id. Raises NotFound."""
+    with transaction() as connection:
+        document = connection.scalar(sa.select(table.c.document).where(table.c.id == model_id))
+    if document is None:
+        raise NotFound(
+            "There is no such model; it may have been deleted.",
+            hint="Bring it in again on the Model page.",
+        )
+    return documents.to_model(document)
+
+
+def recent(limit: int = 50) -> tuple[Model, ...]:
+    """The newest models first."""
+    query = sa.select(table.c.document).order_by(table.c.created_at.desc(), table.c.id).limit(limit)
+    with transaction() as connection:
+        return tuple(documents.to_model(document) for document in connection.scalars(query))
+
+
+def delete(model_id: str) -> None:
+    """Forget a model and its artifacts, then their files. Reports stay: they hold no paths."""
+    load(model_id)
+    made = artifacts.ids_of_model(model_id)
+    with transaction() as connection:
+        connection.execute(sa.delete(artifact_table).where(artifact_table.c.model_id == model_id))
+        connection.execute(sa.delete(table).where(table.c.id == model_id))
+    # Rows first: a reader trusts rows, and a row must never name a file that is gone.
+    for artifact_id in made:
+        shutil.rmtree(settings().artifacts_dir / artifact_id, ignore_errors=True)
+    shutil.rmtree(settings().models_store / model_id, ignore_errors=True)

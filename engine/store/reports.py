@@ -1,0 +1,121 @@
+"""The library of reports: whole documents, and the few columns a list needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+import sqlalchemy as sa
+
+from engine.errors import NotFound
+from engine.records import dump
+from engine.reports import migrations
+from engine.reports.model import Report
+from engine.store.database import transaction
+from engine.store.schema import report as table
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSummary:
+    """One line of the library.
+
+    ``formats`` are the labels of what was made; ``fastest`` is the label with the lowest median
+    latency, with no claim that the difference is more than noise.
+    """
+
+    id: str
+    title: str
+    created_at: str
+    model_name: str
+    formats: tuple[str, ...]
+    fastest: str | None
+
+
+def save(report: Report) -> None:
+    """Keep a report, in place of one with the same id."""
+    summary = _summary(report)
+    with transaction() as connection:
+        connection.execute(sa.delete(table).where(table.c.id == report.id))
+        connection.execute(
+            sa.insert(table).values(
+                id=summary.id,
+                title=summary.title,
+                created_at=summary.created_at,
+                model_name=summary.model_name,
+                formats=list(summary.formats),
+                fastest=summary.fastest,
+                document=dump(report),
+            )
+        )
+
+
+def load(report_id: str) -> Report:
+    """The report of that id, whatever version of Assay wrote it. Raises NotFound."""
+    with transaction() as connection:
+        document = connection.scalar(sa.select(table.c.document).where(table.c.id == report_id))
+    if document is None:
+        raise NotFound(
+            "There is no such report; it may have been deleted.",
+            hint="The Reports page lists those there are.",
+        )
+    return migrations.load(document)
+
+
+def recent(query: str = "", limit: int = 100) -> tuple[ReportSummary, ...]:
+    """The newest first; with ``query``, those whose title or model contains it."""
+    columns = [column for column in table.c if column.name != "document"]
+    found = sa.select(*columns).order_by(table.c.created_at.desc(), table.c.id).limit(limit)
+    if words := query.strip():
+        matches = (column.icontains(words, autoescape=True) for column in _SEARCHED)
+        found = found.where(sa.or_(*matches))
+    with transaction() as connection:
+        return tuple(
+            ReportSummary(
+                id=row.id,
+                title=row.title,
+                created_at=row.created_at,
+                model_name=row.model_name,
+                formats=tuple(row.formats),
+                fastest=row.fastest,
+            )
+            for row in connection.execute(found)
+        )
+
+
+def delete(report_id: str) -> None:
+    """Forget a report. Shared snapshots stay until they are revoked or expire."""
+    with transaction() as connection:
+        connection.execute(sa.delete(table).where(table.c.id == report_id))
+
+
+_SEARCHED = (table.c.title, table.c.model_name)
+
+
+def _summary(report: Report) -> ReportSummary:
+    return ReportSummary(
+        id=report.id,
+        title=report.title,
+        created_at=report.created_at,
+        model_name=report.model.name,
+        formats=tuple(made.label for made in report.artifacts if not made.is_original),
+        fastest=_fastest(report),
+    )
+
+
+def _fastest(report: Report) -> str | None:
+    """The label with the lowest median at the smallest batch that was measured."""
+    if report.measurement is None or not report.measurement.plan.variants:
+        return None
+    variants = report.measurement.plan.variants
+    smallest = min(variant.batch for variant in variants)
+    medians: dict[str, float] = {}
+    for variant in variants:
+        samples = [
+            sample
+            for block in report.measurement.blocks
+            if block.variant == variant.key and block.discarded is None
+            for sample in block.samples_ns
+        ]
+        if variant.batch == smallest and samples:
+            medians[variant.label] = median(samples)
+    return min(medians, key=lambda label: medians[label]) if medians else None

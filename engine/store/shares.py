@@ -1,0 +1,115 @@
+"""Shared reports: frozen snapshots behind tokens that are never stored, only their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from engine.errors import BadRequest, NotFound
+from engine.records import dump
+from engine.reports import migrations
+from engine.reports.model import Report
+from engine.store.database import now, transaction
+from engine.store.schema import share as table
+
+_LONGEST_DAYS = 3650
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share as its owner sees it: everything but the token. Times are ISO 8601 UTC."""
+
+    id: str
+    report_id: str
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+    views: int
+
+    @property
+    def active(self) -> bool:
+        """Whether its link still opens."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now())
+
+
+@dataclass(frozen=True, slots=True)
+class NewShare:
+    """A share just made. ``token`` is shown once: it cannot be read back."""
+
+    token: str
+    share: Share
+
+
+def create(report: Report, days: int | None) -> NewShare:
+    """Freeze a report behind a new token, for ``days`` days or (None) until it is revoked."""
+    if days is not None and not 1 <= days <= _LONGEST_DAYS:
+        raise BadRequest(
+            f"A share lasts 1 to {_LONGEST_DAYS} days, not {days}.",
+            hint="Choose a number of days in that range, or no expiry.",
+        )
+    token = secrets.token_urlsafe(32)
+    ends = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    share = Share(
+        id=secrets.token_hex(8),
+        report_id=report.id,
+        created_at=now(),
+        expires_at=ends.isoformat(timespec="milliseconds") if ends else None,
+        revoked_at=None,
+        views=0,
+    )
+    with transaction() as connection:
+        connection.execute(
+            sa.insert(table).values(
+                **dump(share), token_sha256=_digest(token), document=dump(report)
+            )
+        )
+    return NewShare(token, share)
+
+
+def find(token: str) -> Report:
+    """The snapshot behind a token; counts a view. Raises NotFound, alike in every bad case."""
+    opens = sa.and_(
+        table.c.token_sha256 == _digest(token),
+        table.c.revoked_at.is_(None),
+        sa.or_(table.c.expires_at.is_(None), table.c.expires_at > now()),
+    )
+    with transaction() as connection:
+        connection.execute(sa.update(table).where(opens).values(views=table.c.views + 1))
+        document = connection.scalar(sa.select(table.c.document).where(opens))
+    if document is None:
+        raise NotFound(
+            "This link opens nothing: it is mistyped, has expired, or was revoked.",
+            hint="Ask whoever sent it for a new one.",
+        )
+    return migrations.load(document)
+
+
+def of_report(report_id: str) -> tuple[Share, ...]:
+    """Every share of a report, newest first."""
+    columns = [table.c[name] for name in Share.__slots__]
+    query = (
+        sa.select(*columns)
+        .where(table.c.report_id == report_id)
+        .order_by(table.c.created_at.desc(), table.c.id)
+    )
+    with transaction() as connection:
+        return tuple(Share(*row) for row in connection.execute(query))
+
+
+def revoke(share_id: str) -> None:
+    """Close a share for good. Closing it twice changes nothing."""
+    change = (
+        sa.update(table)
+        .where(table.c.id == share_id, table.c.revoked_at.is_(None))
+        .values(revoked_at=now())
+    )
+    with transaction() as connection:
+        connection.execute(change)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

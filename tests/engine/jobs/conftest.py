@@ -1,0 +1,35 @@
+"""Real workers running the tests' own tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.jobs import isolation
+from engine.jobs.protocol import Event, Limits, Task
+from engine.jobs.run import run_task
+
+PROBE_WORKER = "tests.engine.jobs.probe_worker"
+
+
+@pytest.fixture
+def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Run one probe task to its end in ``tmp_path/task``."""
+    monkeypatch.setattr(isolation, "WORKER", PROBE_WORKER)
+
+    def run(
+        do: str,
+        *,
+        limits: Limits = Limits(wall_s=60, stall_s=60),
+        cancelled: Callable[[], bool] = lambda: False,
+        on_event: Callable[[Event], None] = lambda event: None,
+        environment: dict[str, str] | None = None,
+        **request: Any,
+    ) -> dict[str, Any]:
+        task = Task("probe", do, {"do": do, **request}, limits, environment or {})
+        return run_task(task, tmp_path / "task", cancelled, on_event)
+
+    return run

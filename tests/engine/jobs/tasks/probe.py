@@ -1,0 +1,124 @@
+"""A task that does to its worker what the request says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InvalidModel
+from engine.jobs.protocol import Context
+
+
+def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Do ``request["do"]``; leaves a mark in ``request["marks"]`` first, if given."""
+    context.progress("began", 0.25)
+    if marks := request.get("marks"):
+        with Path(marks).open("a") as file:
+            file.write(f"{request['name']} begin {time.monotonic()} {os.getpid()}\n")
+    result = _ACTS[request["do"]](request, context)
+    if marks:
+        with Path(marks).open("a") as file:
+            file.write(f"{request['name']} end {time.monotonic()} {os.getpid()}\n")
+    context.progress("finished", 1.0)
+    return result
+
+
+def _answer(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    (context.out / "made.txt").write_text("made")
+    return {"answer": 42, "environment": dict(os.environ), "cwd": os.getcwd()}
+
+
+def _sleep(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    time.sleep(request["seconds"])
+    return {"slept": request["seconds"]}
+
+
+def _spin(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    while True:
+        pass
+
+
+def _stubborn(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)
+    return {}
+
+
+def _segfault(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return {}
+
+
+def _killed(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+def _leave(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    print("last words", flush=True)
+    os._exit(request.get("status", 0))
+
+
+def _refuse(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    raise InvalidModel("Not a model.", hint="Bring another.")
+
+
+def _bug(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    raise KeyError("nothing of that name")
+
+
+def _greedy(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    return {"size": len(bytearray(4 * 1024**3))}
+
+
+def _nan(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    return {"value": float("nan")}
+
+
+def _flood(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    for _ in range(24):
+        sys.stdout.write("x" * 1024**2 + "\n")
+        sys.stdout.flush()
+        time.sleep(0.05)
+    return {}
+
+
+def _child(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    child = subprocess.Popen(["sleep", "600"])
+    return {"child": child.pid}
+
+
+def _full(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    with Path("/dev/full").open("w") as file:
+        file.write("x")
+    return {}
+
+
+def _links(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    os.symlink("/etc/hostname", context.out.parent / "result.json")
+    os._exit(0)
+
+
+_ACTS: dict[str, Callable[[Mapping[str, Any], Context], dict[str, Any]]] = {
+    "answer": _answer,
+    "sleep": _sleep,
+    "spin": _spin,
+    "stubborn": _stubborn,
+    "segfault": _segfault,
+    "killed": _killed,
+    "leave": _leave,
+    "refuse": _refuse,
+    "bug": _bug,
+    "greedy": _greedy,
+    "nan": _nan,
+    "flood": _flood,
+    "child": _child,
+    "full": _full,
+    "links": _links,
+}

@@ -1,0 +1,151 @@
+"""Every way a worker can end, with real workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import InvalidModel, Reason, StorageFull, TaskCancelled, TaskFailed
+from engine.jobs.evidence import log_tail
+from engine.jobs.protocol import Event, Limits
+
+Probe = Callable[..., dict[str, Any]]
+
+
+def test_a_result_comes_back_with_its_folder_and_its_events(probe: Probe, tmp_path: Path) -> None:
+    events: list[Event] = []
+    result = probe("answer", on_event=events.append)
+    assert result["answer"] == 42
+    assert Path(result["_folder"]) == tmp_path / "task"
+    assert (tmp_path / "task" / "out" / "made.txt").read_text() == "made"
+    assert [(event.message, event.fraction) for event in events] == [
+        ("began", 0.25),
+        ("finished", 1.0),
+    ]
+
+
+def test_a_worker_inherits_nothing_but_what_its_task_names(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+    result = probe("answer", environment={"OMP_NUM_THREADS": "1"})
+    assert "SECRET_TOKEN" not in result["environment"]
+    assert result["environment"]["OMP_NUM_THREADS"] == "1"
+    assert result["environment"]["HF_HUB_OFFLINE"] == "1"
+    assert result["environment"]["HOME"] == result["cwd"] == str(tmp_path / "task")
+
+
+def test_what_a_worker_writes_is_nobody_elses(probe: Probe, tmp_path: Path) -> None:
+    probe("answer")
+    mode = stat.S_IMODE((tmp_path / "task" / "result.json").stat().st_mode)
+    assert mode & 0o077 == 0
+
+
+def test_an_engine_error_keeps_its_kind_and_words(probe: Probe) -> None:
+    with pytest.raises(InvalidModel) as caught:
+        probe("refuse")
+    assert (caught.value.message, caught.value.hint) == ("Not a model.", "Bring another.")
+
+
+@pytest.mark.parametrize(
+    ("do", "how", "words"),
+    [
+        ("segfault", Reason.CRASHED, "SIGSEGV"),
+        ("killed", Reason.CRASHED, "SIGKILL"),
+        ("leave", Reason.INTERNAL, "without a result. last words"),
+        ("bug", Reason.INTERNAL, "KeyError"),
+        ("nan", Reason.INTERNAL, "ValueError"),
+        ("links", Reason.INTERNAL, "cannot be used"),
+    ],
+)
+def test_bad_ends_have_names(probe: Probe, do: str, how: Reason, words: str) -> None:
+    with pytest.raises(TaskFailed) as caught:
+        probe(do)
+    assert caught.value.how is how
+    assert words in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_status_without_a_result_is_a_crash(probe: Probe) -> None:
+    with pytest.raises(TaskFailed, match="status 3") as caught:
+        probe("leave", status=3)
+    assert caught.value.how is Reason.CRASHED
+
+
+def test_a_full_disk_has_its_own_error(probe: Probe) -> None:
+    with pytest.raises(StorageFull):
+        probe("full")
+
+
+def test_a_worker_may_not_take_more_memory_than_its_limit(probe: Probe) -> None:
+    with pytest.raises(TaskFailed) as caught:
+        probe("greedy", limits=Limits(wall_s=60, stall_s=60, memory_bytes=1024**3))
+    assert caught.value.how is Reason.OUT_OF_MEMORY
+
+
+def test_a_worker_that_stands_still_is_stopped(probe: Probe) -> None:
+    with pytest.raises(TaskFailed) as caught:
+        probe("sleep", seconds=600, limits=Limits(wall_s=60, stall_s=1))
+    assert caught.value.how is Reason.STALLED
+
+
+def test_a_worker_that_spins_lives_until_its_deadline(probe: Probe) -> None:
+    with pytest.raises(TaskFailed) as caught:
+        probe("spin", limits=Limits(wall_s=2, stall_s=1.5))
+    assert caught.value.how is Reason.TIMEOUT
+
+
+def test_a_worker_that_ignores_the_asking_is_killed(probe: Probe, tmp_path: Path) -> None:
+    with pytest.raises(TaskFailed):
+        probe("stubborn", marks=str(tmp_path / "marks"), name="s", limits=Limits(60, 1.5))
+    pid = int((tmp_path / "marks").read_text().split()[3])
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_cancelling_ends_the_worker(probe: Probe, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    with pytest.raises(TaskCancelled):
+        probe("sleep", seconds=600, marks=str(marks), name="c", cancelled=marks.exists)
+    pid = int(marks.read_text().split()[3])
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_children_do_not_outlive_their_worker(probe: Probe) -> None:
+    child = Path(f"/proc/{probe('child')['child']}")
+    for _ in range(100):
+        if not child.exists() or "Z" in child.joinpath("stat").read_text().split()[2]:
+            return
+        time.sleep(0.05)
+    pytest.fail("the worker's child is still there")
+
+
+def test_a_flood_of_output_is_cut(probe: Probe, tmp_path: Path) -> None:
+    probe("flood")
+    assert (tmp_path / "task" / "worker.log").stat().st_size < 20 * 1024**2
+    assert len(log_tail(tmp_path / "task")) <= 4096
+
+
+def test_the_request_is_kept_beside_the_result(probe: Probe, tmp_path: Path) -> None:
+    probe("answer", name="kept")
+    request = json.loads((tmp_path / "task" / "request.json").read_text())
+    assert request["task"] == "probe"
+    assert request["request"]["name"] == "kept"
+
+
+def test_an_unknown_task_is_refused_by_name(
+    probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engine.errors import BadRequest
+    from engine.jobs.protocol import Task
+    from engine.jobs.run import run_task
+
+    with pytest.raises(BadRequest, match="no task"):
+        run_task(Task("../os", "x", {}), tmp_path / "t", lambda: False, lambda event: None)
+    assert os.path.exists(tmp_path / "t" / "worker.log")
