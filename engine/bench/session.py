@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 from engine.bench.environment import environment
-from engine.bench.model import Block, MeasurePlan, Measurement, MemoryPass, Variant
+from engine.bench.model import Block, Measurement, MeasurePlan, MemoryPass, Variant
 from engine.bench.plan import rounds
 from engine.errors import EngineError, TaskCancelled
 from engine.jobs.protocol import Limits, Steps, Task
@@ -160,6 +160,9 @@ class _Session:
     def _publish(self, index: int, done: list[Block]) -> None:
         """The medians so far, small enough to be shown at every tick."""
         so_far = [block for block in (*self.blocks, *done) if block.discarded is None]
+        medians: dict[str, list[float]] = {variant.key: [] for variant in self.plan.variants}
+        for block in so_far:
+            medians[block.variant].append(round(statistics.median(block.samples_ns) / 1e6, 4))
         self.steps.publish(
             {
                 "live": {
@@ -170,11 +173,8 @@ class _Session:
                             "key": variant.key,
                             "label": variant.label,
                             "batch": variant.batch,
-                            "p50_ms": [
-                                round(statistics.median(block.samples_ns) / 1e6, 4)
-                                for block in so_far
-                                if block.variant == variant.key
-                            ],
+                            "p50_ms": statistics.median(medians[variant.key] or [0.0]) or None,
+                            "blocks_ms": medians[variant.key],
                         }
                         for variant in self.plan.variants
                     ],

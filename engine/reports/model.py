@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.bench.model import Measurement
-from engine.types import Model, Reach, SignatureOrigin, Signature, Step
+from engine.types import Model, Reach, Signature, SignatureOrigin, Step
 from engine.verify.model import Verification
 
 SCHEMA_VERSION = 1

@@ -1,0 +1,78 @@
+"""From what a job made to the report that is kept."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from engine import __version__
+from engine.bench.model import Measurement
+from engine.knowledge import advice_for
+from engine.registry import format_named
+from engine.reports.model import (
+    SCHEMA_VERSION,
+    Advice,
+    Report,
+    ReportArtifact,
+    without_paths,
+)
+from engine.types import Artifact, Model
+from engine.verify.model import Verification
+
+
+def make_report(
+    *,
+    report_id: str,
+    model: Model,
+    artifacts: tuple[Artifact, ...],
+    verifications: Mapping[str, Verification],
+    failures: Mapping[str, str],
+    measurement: Measurement,
+    advice: Advice | None,
+    preset: str,
+) -> Report:
+    """The report of one measurement. Without advice, what follows from model and machine is it."""
+    made = tuple(_kept(artifact, model, verifications) for artifact in artifacts)
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        id=report_id,
+        title=_title(model, made),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        assay_version=__version__,
+        model=without_paths(model),
+        artifacts=made,
+        failures=dict(failures),
+        measurement=measurement,
+        advice=advice or advice_for(model),
+        reproduce=_command(model, made, preset),
+    )
+
+
+def _kept(
+    artifact: Artifact, model: Model, verifications: Mapping[str, Verification]
+) -> ReportArtifact:
+    return ReportArtifact(
+        id=artifact.id,
+        format=artifact.format,
+        label=format_named(artifact.format).label,
+        sha256=artifact.sha256,
+        size_bytes=artifact.size_bytes,
+        signature=artifact.signature,
+        lineage=artifact.lineage,
+        is_original=artifact.id == model.artifact.id,
+        verification=verifications.get(artifact.id),
+    )
+
+
+def _title(model: Model, made: tuple[ReportArtifact, ...]) -> str:
+    labels = [artifact.label for artifact in made if not artifact.is_original]
+    return f"{model.name}: {', '.join(labels)}" if labels else model.name
+
+
+def _command(model: Model, made: tuple[ReportArtifact, ...], preset: str) -> str:
+    """The line that repeats it. A brought model is named, since its path stays on its machine."""
+    source = ["--sample" if model.kind == "sample" else "--model", model.name]
+    targets = ",".join(artifact.format for artifact in made if not artifact.is_original)
+    line = ["python", "-m", "engine", "run", *source, "--to", targets]
+    return shlex.join([*line, "--preset", preset, "--report", "out.json"])

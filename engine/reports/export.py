@@ -1,0 +1,127 @@
+"""A report as JSON (lossless), CSV (every raw sample) and Markdown (what a colleague reads)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from engine.errors import NotFound
+from engine.records import dumps, fingerprint
+from engine.reports import migrations
+from engine.reports.figures import Figures, figures
+from engine.reports.model import Report
+from engine.reports.tables import Table
+
+_CSV_COLUMNS = (
+    "report",
+    "model",
+    "variant",
+    "label",
+    "format",
+    "batch",
+    "threads",
+    "round",
+    "discarded",
+    "phase",
+    "index",
+    "nanoseconds",
+)
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_MARKDOWN_SIGNS = "\\`*_{}[]<>#|~$!"
+
+
+def export_json(report: Report) -> str:
+    """Everything, lossless: importing it gives an equal report."""
+    return dumps(report)
+
+
+def import_report(text: str) -> Report:
+    """Keep a report that was exported as JSON, here or on another machine. Raises BadRequest.
+
+    A different report that has its id already stays: the imported one then gets a new id.
+    """
+    from engine.store import reports as library
+
+    report = migrations.loads(text)
+    try:
+        there = library.load(report.id)
+    except NotFound:
+        there = report
+    if there != report:
+        report = replace(report, id=fingerprint("imported", report))
+    library.save(report)
+    return report
+
+
+def export_csv(report: Report) -> str:
+    """One line per inference, warm-up too. Text that a spreadsheet would run is defused."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(_CSV_COLUMNS)
+    writer.writerows([_defused(cell) for cell in row] for row in _samples(report))
+    return out.getvalue()
+
+
+def export_markdown(report: Report) -> str:
+    """Headline, warnings and every table."""
+    found = figures(report)
+    parts = [f"# {_plain(report.title)}", f"**{_plain(found.headline)}**"]
+    if found.recommendation is not None:
+        parts.append(_plain(found.recommendation.sentence))
+    parts += [f"> {_plain(warning)}" for warning in found.warnings]
+    parts += [_markdown(table) for table in _tables(found)]
+    parts += [f"- {_plain(name)}: {_plain(why)}" for name, why in found.failures.items()]
+    parts += [
+        f"Repeat it:\n\n```sh\n{report.reproduce.replace('```', '')}\n```",
+        f"Assay {_plain(report.assay_version)}, {_plain(report.created_at)}, report {report.id}",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _samples(report: Report) -> Iterator[tuple[object, ...]]:
+    if report.measurement is None:
+        return
+    variants = {v.key: v for v in report.measurement.plan.variants}
+    for block in report.measurement.blocks:
+        v = variants[block.variant]
+        start = (report.id, report.model.name, v.key, v.label, v.format, v.batch, v.threads)
+        place = (*start, block.round, block.discarded or "")
+        for phase, samples in (("warm-up", block.warmup_ns), ("measured", block.samples_ns)):
+            for index, sample in enumerate(samples):
+                yield (*place, phase, index, sample)
+
+
+def _tables(found: Figures) -> Iterable[Table]:
+    yield found.verdicts
+    yield found.latency
+    yield found.memory
+    yield found.start
+    yield from (reference.table for reference in found.references)
+    yield from (judged.table for judged in found.verifications)
+    yield from found.environment
+
+
+def _defused(cell: object) -> object:
+    """A leading quote in front of what a spreadsheet takes for a formula."""
+    if isinstance(cell, str) and cell.startswith(_FORMULA_SIGNS):
+        return f"'{cell}"
+    return cell
+
+
+def _markdown(table: Table) -> str:
+    lines = [
+        f"### {_plain(table.caption)}",
+        "",
+        f"| {' | '.join(map(_plain, table.columns))} |",
+        f"|{' --- |' * len(table.columns)}",
+        *(f"| {' | '.join(map(_plain, row))} |" for row in table.rows),
+    ]
+    return "\n".join([*lines, "", _plain(table.note)] if table.note else lines)
+
+
+def _plain(text: str) -> str:
+    """Text as Markdown that shows it unchanged, on one line: names are data, never markup."""
+    line = " ".join(text.split())
+    return "".join(f"\\{sign}" if sign in _MARKDOWN_SIGNS else sign for sign in line)

@@ -1,0 +1,102 @@
+"""Everything a page or an export shows of a report, derived from its raw samples alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.bench.stats import DELTA
+from engine.reports.model import Report
+from engine.reports.recommendation import Recommendation, headline, recommendation
+from engine.reports.reference import ReferenceFigures, references
+from engine.reports.tables import (
+    Table,
+    VerificationFigures,
+    environment_tables,
+    latency_table,
+    lineage_table,
+    memory_table,
+    start_table,
+    verdict_table,
+    verifications,
+)
+from engine.reports.takeaways import Takeaways, takeaways
+from engine.reports.variants import BlockFigure, VariantFigures, block_figures, variant_figures
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A report, worked out: sentences first, then numbers for charts, then tables of text."""
+
+    headline: str
+    recommendation: Recommendation | None
+    warnings: tuple[str, ...]
+    failures: Mapping[str, str]
+    variants: tuple[VariantFigures, ...]
+    blocks: tuple[BlockFigure, ...]
+    references: tuple[ReferenceFigures, ...]
+    verifications: tuple[VerificationFigures, ...]
+    verdicts: Table
+    latency: Table
+    memory: Table
+    start: Table
+    lineage: Table
+    environment: tuple[Table, ...]
+    takeaways: Takeaways
+
+
+def figures(report: Report) -> Figures:
+    """The figures of a report. Seeded: the same report gives the same figures."""
+    variants = variant_figures(report)
+    claim = recommendation(report, variants)
+    blocks = block_figures(report)
+    beside = references(report, variants)
+    return Figures(
+        headline=headline(variants, claim, report.advice),
+        recommendation=claim,
+        warnings=_warnings(report, variants),
+        failures=_failures(report),
+        variants=variants,
+        blocks=blocks,
+        references=beside,
+        verifications=verifications(report),
+        verdicts=verdict_table(report, variants),
+        latency=latency_table(variants),
+        memory=memory_table(variants),
+        start=start_table(variants),
+        lineage=lineage_table(report),
+        environment=environment_tables(report),
+        takeaways=takeaways(variants, blocks, beside),
+    )
+
+
+def _failures(report: Report) -> dict[str, str]:
+    """What was asked for and did not come about, by the name a person knows it by."""
+    failed = dict(report.failures)
+    if report.measurement is not None:
+        labels = {v.key: v.label for v in report.measurement.plan.variants}
+        for key, why in report.measurement.failures.items():
+            failed[f"{labels.get(key, key)}, measuring"] = why
+    return failed
+
+
+def _warnings(report: Report, variants: tuple[VariantFigures, ...]) -> tuple[str, ...]:
+    """What a reader must know before believing the figures."""
+    found = []
+    noisy = [v.name for v in variants if v.grade == "D"]
+    if noisy:
+        found.append(
+            f"The machine was restless (grade D: {', '.join(noisy)}). The comparison is between "
+            "neighbouring runs and says how sure it is; repeat it on a quiet machine before "
+            "quoting the milliseconds."
+        )
+    if variants and variants[0].processes < 8:
+        found.append(
+            f"A preview from {variants[0].processes} processes a variant. "
+            f"The standard preset settles differences down to {DELTA:.0%}."
+        )
+    if report.measurement is not None:
+        discarded = {b.round: b.discarded for b in report.measurement.blocks if b.discarded}
+        for index, why in sorted(discarded.items()):
+            found.append(f"Round {index + 1} was discarded and replaced, whole: {why}.")
+    return tuple(found)

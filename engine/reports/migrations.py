@@ -1,0 +1,100 @@
+"""Reading reports, whatever version of Assay wrote them: one named step per schema version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from engine.errors import BadRequest
+from engine.records import dumps, parse
+from engine.reports.model import SCHEMA_VERSION, Report
+
+MAX_BYTES = 64 * 1024**2
+"""The largest report that is read: a rigorous measurement of ten variants is far below it."""
+
+_LARGEST = 2**62
+_NOT_A_REPORT = "This is not an Assay report"
+_HINT = "Import the JSON file that a report's Export button gave."
+
+Migration = Callable[[dict[str, Any]], dict[str, Any]]
+
+MIGRATIONS: dict[int, Migration] = {}
+"""From version *n* to *n* + 1. Each is a named function here; none is needed for version 1."""
+
+
+def loads(text: str) -> Report:
+    """A report from the text of its JSON export. Raises BadRequest saying what is wrong."""
+    size = len(text.encode())
+    if size > MAX_BYTES:
+        raise BadRequest(
+            f"This file has {size / 1024**2:.0f} MiB; a report has at most "
+            f"{MAX_BYTES // 1024**2} MiB.",
+            hint=_HINT,
+        )
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise BadRequest(f"{_NOT_A_REPORT}: it is nested too deeply.", hint=_HINT) from error
+    except ValueError as error:
+        raise BadRequest(f"{_NOT_A_REPORT}: {error}.", hint=_HINT) from error
+    return load(document)
+
+
+def load(document: Any) -> Report:
+    """A report from its JSON values, brought up to the present schema and checked."""
+    if not isinstance(document, dict) or "schema_version" not in document:
+        raise BadRequest(f"{_NOT_A_REPORT}: it has no schema_version.", hint=_HINT)
+    version = document["schema_version"]
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise BadRequest(f"{_NOT_A_REPORT}: schema_version is {version!r:.40}.", hint=_HINT)
+    if version > SCHEMA_VERSION:
+        raise BadRequest(
+            f"This report has schema version {version}; this Assay reads up to {SCHEMA_VERSION}.",
+            hint="Open it with the newer Assay that wrote it, or update this one.",
+        )
+    for step in range(version, SCHEMA_VERSION):
+        document = {**MIGRATIONS[step](document), "schema_version": step + 1}
+    report = parse(Report, document)
+    try:
+        dumps(report)
+    except ValueError as error:
+        raise BadRequest(
+            f"{_NOT_A_REPORT}: it holds a number that is not finite.", hint=_HINT
+        ) from error
+    _check_consistent(report)
+    return report
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _check_consistent(report: Report) -> None:
+    """Everything figures rely on: names that lead somewhere, durations that are durations."""
+    made = {artifact.id for artifact in report.artifacts}
+    measurement = report.measurement
+    if measurement is None:
+        return
+    variants = {variant.key for variant in measurement.plan.variants}
+    for artifact in report.artifacts:
+        _require(0 <= artifact.size_bytes < _LARGEST, "a size is impossible")
+    for variant in measurement.plan.variants:
+        _require(variant.artifact_id in made, f"variant {variant.key!r:.60} has no artifact")
+        _require(1 <= variant.batch < _LARGEST, "a batch size is impossible")
+    for block in measurement.blocks:
+        _require(block.variant in variants, f"a block names {block.variant!r:.60}, not planned")
+        for duration in (*block.samples_ns, *block.canary_ns):
+            _require(0 < duration < _LARGEST, "a duration is impossible")
+        _require(len(block.samples_ns) > 0, "a block has no samples")
+        for phase in (block.import_s, block.load_s, block.first_s):
+            _require(0 <= phase < _LARGEST, "a duration is impossible")
+    for weighed in measurement.memory:
+        _require(weighed.variant in variants, f"memory of {weighed.variant!r:.60}, not planned")
+        for count in (weighed.baseline_bytes, weighed.peak_bytes, weighed.resident_file_bytes):
+            _require(0 <= count < _LARGEST, "an amount of memory is impossible")
+
+
+def _require(holds: bool, problem: str) -> None:
+    if not holds:
+        raise BadRequest(f"{_NOT_A_REPORT} that fits together: {problem}.", hint=_HINT)

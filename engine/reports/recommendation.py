@@ -1,0 +1,127 @@
+"""What the measurement says of the recommendation: confirmed, contradicted, or not decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.bench.model import Measurement
+from engine.bench.stats import Ratio
+from engine.reports import words
+from engine.reports.model import Advice, Report
+from engine.reports.variants import VariantFigures, ratio_between
+
+Outcome = Literal["confirmed", "contradicted", "not decided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The claim, what became of it, and the figures that decided."""
+
+    title: str
+    origin: str
+    outcome: Outcome
+    sentence: str
+
+
+def recommendation(report: Report, variants: tuple[VariantFigures, ...]) -> Recommendation | None:
+    """The claim held against the latencies at the smallest batch; None when none was made.
+
+    Confirmed: faster than the original, and nothing measured is faster still. Contradicted:
+    something measured is faster. Everything else is not decided, with the reason.
+    """
+    if report.advice is None:
+        return None
+    outcome, sentence = _judge(report, report.advice, variants)
+    return Recommendation(report.advice.title, report.advice.origin, outcome, sentence)
+
+
+def headline(
+    variants: tuple[VariantFigures, ...], claim: Recommendation | None, advice: Advice | None
+) -> str:
+    """The one sentence that stands first: the figure that matters, and what it means."""
+    smallest = _at_smallest_batch(variants)
+    subject = _recommended(smallest, advice) or min(
+        (v for v in smallest if v.ratio), key=lambda v: v.typical_ms, default=None
+    )
+    if subject is not None and subject.ratio is not None:
+        first = (
+            f"{subject.label} is {words.compared(subject.ratio, 'the original')} on this machine"
+        )
+    elif smallest:
+        fastest = min(smallest, key=lambda v: v.typical_ms)
+        first = f"{fastest.name} takes {words.percentile(fastest.p50)} ms on this machine"
+    else:
+        first = "Nothing was measured"
+    return f"{first}: {_meaning(claim)}." if claim else f"{first}."
+
+
+def _meaning(claim: Recommendation) -> str:
+    if claim.outcome == "not decided":
+        return "the recommendation is not decided"
+    return f"the recommendation is {claim.outcome}"
+
+
+def _judge(
+    report: Report, advice: Advice, variants: tuple[VariantFigures, ...]
+) -> tuple[Outcome, str]:
+    smallest = _at_smallest_batch(variants)
+    chosen = _recommended(smallest, advice)
+    if chosen is None or report.measurement is None:
+        why = report.failures.get(advice.format, "no artifact in that format was measured")
+        return "not decided", f"{advice.title} was not put to the test: {why.rstrip('.')}."
+    others = [v for v in smallest if v.key != chosen.key]
+    if not others:
+        return "not decided", f"{chosen.name} was measured alone: there is nothing to compare."
+    faster = _faster_than(report.measurement, chosen, others)
+    if faster:
+        other, ratio = faster[0]
+        return "contradicted", (
+            f"{other.name} is {words.compared(ratio, f'the recommended {chosen.name}')} "
+            f"(medians {words.percentile(other.p50)} and {words.percentile(chosen.p50)} ms)."
+        )
+    return _against_original(chosen)
+
+
+def _against_original(chosen: VariantFigures) -> tuple[Outcome, str]:
+    """Nothing is faster than the recommended one; is it faster than what one started from?"""
+    if chosen.is_original:
+        return "confirmed", f"{chosen.name} is recommended, and nothing measured is faster."
+    if chosen.ratio is None:
+        return "not decided", "The original was not measured in enough rounds to compare with."
+    if chosen.ratio.verdict == "faster":
+        return "confirmed", (
+            f"{chosen.name} is {words.compared(chosen.ratio, 'the original')}, and nothing "
+            "measured is faster still."
+        )
+    return "not decided", (
+        f"{chosen.name} against the original: {words.times(chosen.ratio)}, "
+        f"{words.verdict(chosen.ratio)}. Latency does not speak for or against it."
+    )
+
+
+def _faster_than(
+    measurement: Measurement, chosen: VariantFigures, others: list[VariantFigures]
+) -> list[tuple[VariantFigures, Ratio]]:
+    """The others that are surely faster than the chosen one, the fastest first."""
+    found = []
+    for other in others:
+        ratio = ratio_between(measurement, chosen.key, other.key)
+        if ratio is not None and ratio.verdict == "faster":
+            found.append((other, ratio))
+    return sorted(found, key=lambda pair: -pair[1].value)
+
+
+def _recommended(
+    variants: tuple[VariantFigures, ...], advice: Advice | None
+) -> VariantFigures | None:
+    """The variant in the recommended format, a made one before the original."""
+    if advice is None:
+        return None
+    fitting = [v for v in variants if v.format == advice.format]
+    return min(fitting, key=lambda v: v.is_original, default=None)
+
+
+def _at_smallest_batch(variants: tuple[VariantFigures, ...]) -> tuple[VariantFigures, ...]:
+    smallest = min((v.batch for v in variants), default=0)
+    return tuple(v for v in variants if v.batch == smallest)

@@ -1,0 +1,269 @@
+"""Every table of a report, as text: the page, the HTML and the Markdown show the same ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.reports import words
+from engine.reports.model import Report, ReportArtifact
+from engine.reports.variants import VariantFigures
+from engine.verify.model import Case, OutputComparison
+
+_ABSENT = "–"
+_SHOWN_PACKAGES = (
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "transformers",
+    "tensorflow",
+    "tensorrt",
+    "llama-cpp-python",
+    "numpy",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of ready text. The first column heads its row; ``note`` says how to read it."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationFigures:
+    """How one artifact was judged: the verdict, its sentence, and the figures of every case."""
+
+    label: str
+    verdict: str
+    sentence: str
+    table: Table
+
+
+def verdict_table(report: Report, variants: tuple[VariantFigures, ...]) -> Table:
+    """The comparison in one look."""
+    verified = {a.id: _verified(a) for a in report.artifacts}
+    return Table(
+        "Every variant beside the original",
+        (
+            "Variant",
+            "Median, ms",
+            "p90, ms",
+            "Speed against the original",
+            "Items/s",
+            "First answer",
+            "Memory, MiB",
+            "File, MiB",
+            "Numerics",
+            "Noise",
+        ),
+        tuple(
+            (
+                v.name,
+                words.percentile(v.p50),
+                words.percentile(v.p90),
+                _speed(v),
+                words.number(v.throughput),
+                words.seconds(v.first_answer_s),
+                _or_absent(v.memory_mib),
+                words.number(v.size_mib),
+                verified[v.artifact_id],
+                v.grade,
+            )
+            for v in variants
+        ),
+        "Brackets are 95 % intervals over processes. Memory is the peak above a process that only "
+        "imports the framework. Noise: A is a quiet machine, D one whose figures need a repeat.",
+    )
+
+
+def latency_table(variants: tuple[VariantFigures, ...]) -> Table:
+    """The distribution of every variant in figures."""
+    return Table(
+        "Latency in ms",
+        ("Variant", "Least", "p50", "p90", "p99", "Mean", "Samples", "Processes", "Spread within"),
+        tuple(
+            (
+                v.name,
+                words.number(v.min_ms),
+                words.percentile(v.p50),
+                words.percentile(v.p90),
+                words.percentile(v.p99),
+                words.number(v.mean_ms),
+                f"{v.samples}",
+                f"{v.processes}",
+                _share(v.within),
+            )
+            for v in variants
+        ),
+        "A percentile is printed only when there are enough samples for it.",
+    )
+
+
+def memory_table(variants: tuple[VariantFigures, ...]) -> Table:
+    """What each variant costs in memory and on the disk."""
+    return Table(
+        "Memory and size in MiB",
+        ("Variant", "Peak above import", "Import alone", "Mapped files", "File on disk"),
+        tuple(
+            (
+                v.name,
+                _or_absent(v.memory_mib),
+                _or_absent(v.baseline_mib),
+                _or_absent(v.mapped_mib),
+                words.number(v.size_mib),
+            )
+            for v in variants
+        ),
+        "Kernel peaks (VmHWM) of a fresh process, in a pass of their own. Mapped files can be "
+        "taken back by the kernel and are shared between processes.",
+    )
+
+
+def start_table(variants: tuple[VariantFigures, ...]) -> Table:
+    """How long until the first answer, phase by phase."""
+    return Table(
+        "From start to first answer",
+        ("Variant", "Import", "Load", "First inference", "Together"),
+        tuple(
+            (
+                v.name,
+                words.seconds(v.import_s),
+                words.seconds(v.load_s),
+                words.seconds(v.first_ms / 1e3),
+                words.seconds(v.first_answer_s),
+            )
+            for v in variants
+        ),
+        "Medians over fresh processes; files were in the system's cache.",
+    )
+
+
+def environment_tables(report: Report) -> tuple[Table, ...]:
+    """The machine, the versions that matter, and how it was measured."""
+    if report.measurement is None:
+        return ()
+    there, plan = report.measurement.environment, report.measurement.plan
+    packages = tuple((n, there.packages[n]) for n in _SHOWN_PACKAGES if n in there.packages)
+    discarded = len({b.round for b in report.measurement.blocks if b.discarded})
+    protocol = (
+        ("Protocol", plan.protocol),
+        ("Preset", plan.preset.name),
+        ("Rounds", f"{plan.preset.rounds} kept, {discarded} discarded"),
+        ("Threads", ", ".join(str(t) for t in sorted({v.threads for v in plan.variants}))),
+        ("Batch", ", ".join(str(b) for b in sorted({v.batch for v in plan.variants}))),
+        ("Seed", str(plan.seed)),
+        ("Started", report.measurement.started_at),
+        ("Took", words.seconds(report.measurement.seconds)),
+    )
+    facts = tuple((k, _ABSENT if v is None else str(v)) for k, v in there.facts.items())
+    return (
+        Table("Machine", ("Fact", "Value"), facts),
+        Table("How it was measured", ("Setting", "Value"), protocol),
+        Table("Versions", ("Package", "Version"), packages),
+    )
+
+
+def lineage_table(report: Report) -> Table:
+    """How every artifact came to be, step by step."""
+    return Table(
+        "How the artifacts were made",
+        ("Artifact", "Step", "Tool", "Options", "Time", "sha256"),
+        tuple(
+            (
+                artifact.label,
+                step.verb,
+                f"{step.tool} {step.version}".strip(),
+                ", ".join(f"{k} {v}" for k, v in step.options.items()) or _ABSENT,
+                words.seconds(step.seconds),
+                artifact.sha256[:12],
+            )
+            for artifact in report.artifacts
+            for step in artifact.lineage
+        ),
+    )
+
+
+def verifications(report: Report) -> tuple[VerificationFigures, ...]:
+    """Every judged artifact with all its cases."""
+    return tuple(
+        VerificationFigures(
+            label=artifact.label,
+            verdict=artifact.verification.verdict.value,
+            sentence=artifact.verification.sentence,
+            table=Table(
+                f"{artifact.label} against the original",
+                (
+                    "Inputs",
+                    "Batch",
+                    "Output",
+                    "Max |Δ|",
+                    "Relative error",
+                    "Cosine",
+                    "SQNR, dB",
+                    "Top-1 agrees",
+                    "Row alone",
+                    "NaN or Inf",
+                ),
+                tuple(row for case in artifact.verification.cases for row in _case_rows(case)),
+                "Row alone: the largest relative error between a row of the batch and the same "
+                "row run by itself.",
+            ),
+        )
+        for artifact in report.artifacts
+        if artifact.verification is not None
+    )
+
+
+def _case_rows(case: Case) -> tuple[tuple[str, ...], ...]:
+    if case.error is not None:
+        blank = (_ABSENT,) * 7
+        return ((case.inputs, str(case.batch), f"refused: {case.error}", *blank),)
+    return tuple(_output_row(case, output) for output in case.outputs)
+
+
+def _output_row(case: Case, output: OutputComparison) -> tuple[str, ...]:
+    odd = output.nan_candidate + output.inf_candidate
+    return (
+        case.inputs,
+        str(case.batch),
+        output.output,
+        _small(output.max_abs),
+        _small(output.relative),
+        _ABSENT if output.cosine is None else f"{output.cosine:.7f}",
+        _ABSENT if output.sqnr_db is None else f"{output.sqnr_db:.1f}",
+        f"{output.top1_agree} of {output.top1_rows}" if output.top1_rows else _ABSENT,
+        _small(case.row_relative),
+        str(odd) if odd else "none",
+    )
+
+
+def _verified(artifact: ReportArtifact) -> str:
+    if artifact.is_original:
+        return "is the original"
+    return artifact.verification.verdict.value if artifact.verification else "not verified"
+
+
+def _speed(variant: VariantFigures) -> str:
+    if variant.is_original:
+        return "1× (the original)"
+    if variant.ratio is None:
+        return _ABSENT
+    return f"{words.times(variant.ratio)} {words.verdict(variant.ratio)}"
+
+
+def _small(value: float | None) -> str:
+    if value is None:
+        return _ABSENT
+    return "0" if value == 0 else f"{value:.1e}"
+
+
+def _share(value: float | None) -> str:
+    return _ABSENT if value is None else f"{value:.1%}"
+
+
+def _or_absent(value: float | None) -> str:
+    return _ABSENT if value is None else words.number(value)

@@ -1,0 +1,80 @@
+"""Numbers as a person reads them, with as many digits as they deserve."""
+
+from __future__ import annotations
+
+from engine.bench.stats import DELTA, Percentile, Ratio
+
+MIB = 1024**2
+
+
+def number(value: float) -> str:
+    """Three significant digits, without an exponent where one can do without."""
+    return f"{value:.{_decimals(value)}f}" if _plain(value) else f"{value:.2e}"
+
+
+def interval(value: float, low: float | None, high: float | None) -> str:
+    """``71.2 [70.1, 73.0]``: the bounds with the digits of the value."""
+    if low is None or high is None or not _plain(value):
+        return number(value)
+    digits = _decimals(value)
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def percentile(found: Percentile) -> str:
+    """A percentile with its interval, or why there is none."""
+    return found.why_not if found.value is None else interval(found.value, found.low, found.high)
+
+
+def times(ratio: Ratio) -> str:
+    """``2.13× [2.02, 2.21]``."""
+    return f"{ratio.value:.2f}× [{ratio.low:.2f}, {ratio.high:.2f}]"
+
+
+def compared(ratio: Ratio, other: str) -> str:
+    """``2.13× [2.02, 2.21] faster than the original``: turned so that it is above 1, in words."""
+    if ratio.verdict == "slower":
+        turned = Ratio(1 / ratio.value, 1 / ratio.high, 1 / ratio.low, ratio.rounds, "faster")
+        return f"{times(turned)} slower than {other}"
+    if ratio.verdict == "faster":
+        return f"{times(ratio)} faster than {other}"
+    if ratio.verdict == "equivalent":
+        return f"as fast as {other} ({times(ratio)})"
+    if ratio.verdict == "small but real":
+        return f"within {DELTA:.0%} of {other} ({times(ratio)})"
+    return f"not to be told apart from {other} ({times(ratio)})"
+
+
+def verdict(ratio: Ratio) -> str:
+    """The verdict word, and for an undecided one what would decide it."""
+    if ratio.verdict != "inconclusive":
+        return ratio.verdict
+    return f"inconclusive (needs about {ratio.rounds_needed} rounds)"
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that fits."""
+    if count < 1024:
+        return f"{count} B"
+    if count < MIB:
+        return f"{number(count / 1024)} KiB"
+    return (
+        f"{number(count / MIB)} MiB" if count < 1024 * MIB else f"{number(count / MIB / 1024)} GiB"
+    )
+
+
+def seconds(value: float) -> str:
+    """A duration in ms below one second, else in s."""
+    return f"{number(value * 1000)} ms" if value < 1 else f"{number(value)} s"
+
+
+def _plain(value: float) -> bool:
+    return value == 0 or 1e-3 <= abs(value) < 1e7
+
+
+def _decimals(value: float) -> int:
+    size_of = abs(value)
+    if size_of >= 100 or size_of == 0:
+        return 0
+    if size_of >= 10:
+        return 1
+    return 2 if size_of >= 1 else 3 if size_of >= 0.1 else 4
