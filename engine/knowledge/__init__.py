@@ -4,6 +4,7 @@ Data in YAML beside this file, checked against ``schema/`` when it is read.
 """
 
 from engine.knowledge.advice import advice_for, advice_from, answers_for, has_nvidia_gpu
+from engine.knowledge.decision import export_decision
 from engine.knowledge.guides import (
     FormatGuide,
     Pitfall,
@@ -13,7 +14,6 @@ from engine.knowledge.guides import (
     format_guides,
     pitfalls,
     recipes,
-    stars_in_words,
 )
 from engine.knowledge.reach import reach_from
 from engine.knowledge.reference import (
@@ -57,6 +57,7 @@ __all__ = [
     "answers_for",
     "claims",
     "decision_tree",
+    "export_decision",
     "format_guide",
     "format_guides",
     "has_nvidia_gpu",
@@ -64,6 +65,5 @@ __all__ = [
     "reach_from",
     "recipes",
     "reference_tables",
-    "stars_in_words",
     "walk",
 ]

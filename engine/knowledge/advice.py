@@ -18,6 +18,12 @@ BRANCHING = frozenset(
 )
 """Operations that take different paths, as ONNX, TorchScript and torch.export name them."""
 
+GRAPH_FORMATS = frozenset({"onnx", "torchscript", "exported"})
+"""Formats whose files list every operation; eager PyTorch lists modules, which hide branches."""
+
+BRANCHING_FACT = "Control flow"
+"""The fact in which recognising a model may say that its path ``depends on its data``."""
+
 FRAMEWORK = {
     "torch": "pytorch",
     "torchscript": "pytorch",
@@ -44,10 +50,9 @@ def answers_for(model: Model | None) -> Mapping[str, str]:
     found["kind"] = "language" if _writes_text(model) else "other"
     if model.parameters is not None:
         found["size"] = "large" if model.parameters >= LARGE else "small"
-    if model.op_histogram:
-        branches = "yes" if _branches(model) else "no"
-        found["data_dependent"] = branches
-        found["control_flow"] = branches
+    branches = _branches(model)
+    if branches is not None:
+        found["data_dependent"] = found["control_flow"] = "yes" if branches else "no"
     return found
 
 
@@ -81,5 +86,11 @@ def _writes_text(model: Model) -> bool:
     return model.artifact.format == "gguf" or "CausalLM" in said or "LMHeadModel" in said
 
 
-def _branches(model: Model) -> bool:
+def _branches(model: Model) -> bool | None:
+    """Whether its path depends on its data; None where the file cannot tell."""
+    said = model.facts.get(BRANCHING_FACT)
+    if said is not None:
+        return said.startswith("depends on")
+    if model.artifact.format not in GRAPH_FORMATS or not model.op_histogram:
+        return None
     return not BRANCHING.isdisjoint(model.op_histogram)

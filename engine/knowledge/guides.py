@@ -22,6 +22,16 @@ class Stars:
     portability: int
     production_ready: int
 
+    @property
+    def in_words(self) -> dict[str, str]:
+        """The ratings as words and numbers: ``{"Optimization": "medium (3 of 5)", …}``."""
+        rated = {
+            "Optimization": self.optimization,
+            "Portability": self.portability,
+            "Production ready": self.production_ready,
+        }
+        return {name: f"{STAR_WORDS[stars]} ({stars} of 5)" for name, stars in rated.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class FormatGuide:
@@ -127,6 +137,7 @@ def recipes() -> tuple[Recipe, ...]:
     return found
 
 
-def stars_in_words(stars: int | None) -> str:
-    """A rating as words and a number: ``"high (4 of 5)"``."""
-    return "not rated" if stars is None else f"{STAR_WORDS[stars]} ({stars} of 5)"
+def format_label(name: str) -> str:
+    """A format's name as a person writes it."""
+    guide = format_guide(name)
+    return guide.label if guide else name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine import registry
 from engine.knowledge.advice import has_nvidia_gpu
-from engine.knowledge.guides import ORDER, format_guide
+from engine.knowledge.guides import ORDER, format_guide, format_label
 from engine.types import Reach
 
 
@@ -41,6 +41,5 @@ def _why_not(source: str, target: str) -> str:
 
 
 def _label(name: str) -> str:
-    guide = format_guide(name)
     known = registry.formats().get(name)
-    return guide.label if guide else known.label if known else name
+    return known.label if known and format_guide(name) is None else format_label(name)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
+from engine.knowledge.guides import format_label
 from engine.knowledge.source import broken, read
 from engine.records import parse
 
@@ -14,13 +15,14 @@ FILE = "decision_tree.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer. ``via`` is the format it stands for in the founding tree, if it names one.
+    """One answer. ``short`` is its word in the drawing; ``via`` the format the founding tree names.
 
     ``leads_to`` is a question or a leaf; ``rejects`` says why it rules a format (or leaf) out.
     """
 
     id: str
     label: str
+    short: str
     sentence: str
     leads_to: str
     via: str | None = None
@@ -87,9 +89,9 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A format (or another leaf, then ``format`` is the leaf's) and why not. ``key`` is its id."""
+    """A format, or another leaf of the same format, and why not. ``label`` is its name."""
 
-    key: str
+    label: str
     format: str
     reason: str
 
@@ -151,7 +153,7 @@ def walk(answers: Mapping[str, str]) -> Walk:
 
 def check(tree: Tree) -> None:
     """Refuse lost references, unreached nodes and circles. Raises EngineError."""
-    known = {node.id for node in (*tree.questions, *tree.leaves)}
+    known = {one.id for one in tree.questions} | {one.id for one in tree.leaves}
     formats = {leaf.format for leaf in tree.leaves} | {"exported"}
     for question in tree.questions:
         if question.default is not None and question.answer(question.default) is None:
@@ -194,4 +196,5 @@ def _rejected(tree: Tree, path: list[Answered], leaf: Leaf | None) -> Iterator[R
     for key, reason in reasons.items():
         if key not in own:
             other = tree.leaf(key)
-            yield Rejection(key, other.format if other else key, reason)
+            name, title = (other.format, other.title) if other else (key, format_label(key))
+            yield Rejection(title, name, reason)

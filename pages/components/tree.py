@@ -1,0 +1,135 @@
+"""The decision tree as a picture, with the walked path lit, and as text for those who read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import graphviz
+import streamlit as st
+
+import engine
+
+UNKNOWN = "unknown"
+"""The answer behind which the second half of the tree lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """The colours of one theme: all text at least 4.5:1, all lines at least 3:1."""
+
+    text: str
+    quiet: str
+    line: str
+    lit: str
+    lit_fill: str
+
+
+LIGHT = Ink(text="#1B1F24", quiet="#5B6570", line="#8A949E", lit="#0B6E75", lit_fill="#E3F1F2")
+DARK = Ink(text="#E6E8EB", quiet="#A3ADB8", line="#6F7A85", lit="#6CCBD1", lit_fill="#123A3D")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One answer in the picture."""
+
+    source: str
+    target: str
+    label: str
+    lit: bool
+
+
+def draw(walk: engine.Walk) -> None:
+    """The picture, and under it the same as nested text."""
+    st.graphviz_chart(picture(walk), width="content", alt=sentence(walk))
+    with st.expander("The same as text"):
+        st.markdown("\n".join(outline(walk)))
+
+
+def sentence(walk: engine.Walk) -> str:
+    """The picture in one sentence, for a screen reader."""
+    steps = "; ".join(f"{step.question.ask} {step.answer.label}" for step in walk.path)
+    end = f"Recommended: {walk.leaf.title}." if walk.leaf else "Not decided yet."
+    return f"Decision tree. {steps or 'Nothing answered yet'}. {end}"
+
+
+def outline(walk: engine.Walk) -> Iterator[str]:
+    """The walked path as a nested Markdown list, with the answers not taken."""
+    for depth, step in enumerate(walk.path):
+        others = [one.label for one in step.question.answers if one.id != step.answer.id]
+        yield f"{'  ' * depth}- {step.question.ask} **{step.answer.label}** (not: {'; '.join(others)})"
+    depth = "  " * len(walk.path)
+    if walk.leaf:
+        yield f"{depth}- Recommended: **{walk.leaf.title}**"
+    elif walk.question:
+        choices = "; ".join(one.label for one in walk.question.answers)
+        yield f"{depth}- {walk.question.ask} *open: {choices}*"
+
+
+def edges(walk: engine.Walk) -> tuple[Edge, ...]:
+    """The founding tree whole; behind "I don't know" the walked questions and their exits."""
+    tree = engine.decision_tree()
+    taken = walk.answers
+    shown = set(taken) | ({walk.question.id} if walk.question else set())
+    if taken.get(tree.root) != UNKNOWN:
+        shown |= _founding(tree)
+    else:
+        shown.discard(tree.root)
+    return tuple(
+        Edge(question.id, answer.leads_to, answer.short, taken.get(question.id) == answer.id)
+        for question in tree.questions
+        if question.id in shown
+        for answer in question.answers
+    )
+
+
+def picture(walk: engine.Walk) -> graphviz.Digraph:
+    """The picture in the colours of the theme that is on."""
+    ink = DARK if st.context.theme.type == "dark" else LIGHT
+    graph = graphviz.Digraph(
+        graph_attr={"rankdir": "LR", "bgcolor": "transparent", "nodesep": "0.14", "ranksep": "0.35"},
+        node_attr={"fontname": "Source Sans, sans-serif", "fontsize": "13", "margin": "0.12,0.05"},
+        edge_attr={"fontname": "Source Sans, sans-serif", "fontsize": "11", "arrowsize": "0.6"},
+    )
+    shown = edges(walk)
+    for node in dict.fromkeys(id for edge in shown for id in (edge.source, edge.target)):
+        graph.node(node, **_node(node, walk, ink))
+    for edge in shown:
+        graph.edge(edge.source, edge.target, label=f" {edge.label} ", **_line(edge, ink))
+    return graph
+
+
+def _founding(tree: engine.Tree) -> set[str]:
+    root = tree.question(tree.root)
+    answers = root.answers if root else ()
+    return {tree.root} | {one.leads_to for one in answers if one.id != UNKNOWN}
+
+
+def _node(id: str, walk: engine.Walk, ink: Ink) -> dict[str, str]:
+    tree = engine.decision_tree()
+    leaf, question = tree.leaf(id), tree.question(id)
+    label = leaf.title if leaf else question.topic if question else id
+    is_lit = id in walk.nodes
+    is_open = walk.question is not None and walk.question.id == id
+    style = ["filled" if is_lit else "solid", *(["rounded"] if leaf is None else [])]
+    return {
+        "label": f"<<b>{_escaped(label)}</b>>" if is_lit else label,
+        "shape": "box",
+        "style": ",".join([*style, *(["dashed"] if is_open else [])]),
+        "fillcolor": ink.lit_fill,
+        "color": ink.lit if is_lit else ink.line,
+        "fontcolor": ink.text if is_lit else ink.quiet,
+        "penwidth": "2.4" if is_lit else "1",
+    }
+
+
+def _line(edge: Edge, ink: Ink) -> dict[str, str]:
+    return {
+        "color": ink.lit if edge.lit else ink.line,
+        "fontcolor": ink.text if edge.lit else ink.quiet,
+        "penwidth": "3" if edge.lit else "1",
+    }
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
