@@ -12,8 +12,8 @@ from engine.knowledge.guides import (
     Stars,
     format_guide,
     format_guides,
+    list_recipes,
     pitfalls,
-    recipes,
 )
 from engine.knowledge.reach import reach_from
 from engine.knowledge.reference import (
@@ -61,9 +61,9 @@ __all__ = [
     "format_guide",
     "format_guides",
     "has_nvidia_gpu",
+    "list_recipes",
     "pitfalls",
     "reach_from",
-    "recipes",
     "reference_tables",
     "walk",
 ]

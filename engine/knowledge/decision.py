@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.knowledge.guides import pitfalls, recipes
+from engine.knowledge.guides import list_recipes, pitfalls
 from engine.knowledge.reference import claims
 from engine.knowledge.tree import Leaf, Walk
 
@@ -41,7 +41,7 @@ def _leaf(walk: Walk, leaf: Leaf) -> Iterator[str]:
     if promised:
         yield from ("", "## To be tested", "")
         yield from (f"- {claim.text}" for claim in promised)
-    for recipe in (r for r in recipes() if r.id in leaf.recipes):
+    for recipe in (r for r in list_recipes() if r.id in leaf.recipes):
         yield from (
             "",
             f"## {recipe.title}",

@@ -106,10 +106,10 @@ def format_guides() -> tuple[FormatGuide, ...]:
     guides = tuple(
         parse(FormatGuide, read(f"formats/{name}.yaml", schema="format")) for name in ORDER
     )
-    known = {recipe.id for recipe in recipes()}
+    known = {recipe.id for recipe in list_recipes()}
     for guide in guides:
         for lost in set(guide.recipes) - known:
-            raise broken(f"formats/{guide.name}.yaml", "recipes", f"no recipe {lost!r}")
+            raise broken(f"formats/{guide.name}.yaml", "list_recipes", f"no recipe {lost!r}")
     return guides
 
 
@@ -125,7 +125,7 @@ def pitfalls() -> tuple[Pitfall, ...]:
 
 
 @cache
-def recipes() -> tuple[Recipe, ...]:
+def list_recipes() -> tuple[Recipe, ...]:
     """Every recipe. Raises EngineError when one names a file or a recipe that is not there."""
     found = parse(_Recipes, read("recipes.yaml")).recipes
     known = {recipe.id for recipe in found}
