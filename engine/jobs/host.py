@@ -32,6 +32,7 @@ from engine.settings import settings
 _log = logging.getLogger("assay.host")
 _QUEUES = ("convert", "measure:cpu")
 _POLL_S = 0.5
+_QUEUE_POLL_S = 1.0
 _SHOW_EVERY_S = 1.0
 _ASK_EVERY_S = 0.4
 _GOODBYE_S = 8.0
@@ -169,7 +170,8 @@ def _reason(error: EngineError) -> Reason:
 
 def main() -> int:
     """Run jobs until SIGTERM or SIGINT. Exit status 1 when another host is running already."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
+    _log.setLevel(logging.INFO)
     with locks.single(locks.host_lock()) as only:
         if not only:
             _log.error("A host is already running on %s.", settings().data_dir)
@@ -180,7 +182,7 @@ def main() -> int:
         DBOS(config=_config())
         DBOS.launch()
         for name in _QUEUES:
-            DBOS.register_queue(name, global_concurrency=1, polling_interval_sec=_POLL_S)
+            DBOS.register_queue(name, global_concurrency=1, polling_interval_sec=_QUEUE_POLL_S)
         _take_stock()
         _log.info("Ready (process %d, data in %s).", os.getpid(), settings().data_dir)
         while not stopping.wait(_POLL_S):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from engine.errors import NotFound
@@ -77,8 +79,6 @@ def save_verification(verification: Verification) -> None:
         )
 
 
-def _pair(row: sa.Row[tuple[object, object]]) -> tuple[Artifact, Verification | None]:
-    document, verification = row
-    assert isinstance(document, dict)
-    judged = parse(Verification, verification) if verification is not None else None
-    return documents.to_artifact(document), judged
+def _pair(row: Any) -> tuple[Artifact, Verification | None]:
+    judged = None if row.verification is None else parse(Verification, row.verification)
+    return documents.to_artifact(row.document), judged

@@ -101,6 +101,9 @@ def _upgrade(database: sa.Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     with database.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            # The driver begins no transaction for DDL by itself: all tables, or none.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
