@@ -13,8 +13,13 @@ from typing import Literal
 
 import streamlit as st
 
+import engine
 from pages.components import state
 
+WHAT_IT_IS = (
+    "Assay recommends a deployment format for your model, makes it, proves that the answers stayed "
+    "the same, and measures it on this machine."
+)
 FOLDER = Path(__file__).resolve().parents[1]
 
 
@@ -92,4 +97,7 @@ def _page(info: PageInfo) -> st.Page:
 
 def _footer() -> None:
     st.space("large")
-    st.caption("Assay · runs on this machine; models, reports and measurements stay on it.")
+    st.caption(
+        f"Assay {engine.__version__} · Runs on this machine; models, measurements and reports stay "
+        "on it until you share them."
+    )

@@ -26,6 +26,7 @@ IMPORT = "reports_import"
 FILTER = "reports_filter"
 CHOICE = "choose_answer_"
 """Prefix of the Choose page's radio, one a question."""
+CRUMB = "choose_crumb_"
 
 
 def model_id() -> str | None:
@@ -66,8 +67,10 @@ def share_token() -> str | None:
 def answers() -> dict[str, str]:
     """The decision tree's answers by question id: from the URL, else those given last."""
     found = _answers_in_url()
+    if found:
+        st.session_state[ANSWER] = found
     remembered: dict[str, str] = st.session_state.get(ANSWER, {})
-    return found or dict(remembered)
+    return dict(remembered)
 
 
 def answers_in_url() -> dict[str, str]:
@@ -80,6 +83,21 @@ def show_answers(given: Mapping[str, str]) -> None:
     others = {k: v for k, v in st.query_params.items() if not k.startswith(ANSWER)}
     st.query_params.from_dict({**others, **_as_params(given)})
     st.session_state[ANSWER] = dict(given)
+
+
+def choice_key(question: str) -> str:
+    """The session key of the Choose page's radio for that question."""
+    return f"{CHOICE}{question}"
+
+
+def crumb_key(question: str) -> str:
+    """The session key of the button that goes back to that question."""
+    return f"{CRUMB}{question}"
+
+
+def choice(question: str) -> str:
+    """The answer picked in that radio."""
+    return str(st.session_state[choice_key(question)])
 
 
 def link(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import graphviz
 import streamlit as st
 
 import engine
+from pages.components import state
 
+FONT = "Source Sans, sans-serif"
 UNKNOWN = "unknown"
 """The answer behind which the second half of the tree lies."""
 
@@ -46,6 +48,27 @@ def draw(walk: engine.Walk) -> None:
         st.markdown("\n".join(outline(walk)))
 
 
+def crumbs(walk: engine.Walk, go_to: Callable[[str], None]) -> None:
+    """The answers so far; pressing one goes back to its question, which ``go_to`` is given."""
+    if not walk.path:
+        return
+    with st.container(horizontal=True, gap="xsmall"):
+        for step in walk.path:
+            st.button(
+                f"{step.question.topic.rstrip('?')}: {step.answer.short}",
+                key=state.crumb_key(step.question.id),
+                on_click=go_to,
+                args=(step.question.id,),
+                type="tertiary",
+                icon=":material/check:",
+                help="Change this answer",
+            )
+        first = walk.path[0].question.id
+        st.button(
+            "Start again", on_click=go_to, args=(first,), type="tertiary", icon=":material/replay:"
+        )
+
+
 def sentence(walk: engine.Walk) -> str:
     """The picture in one sentence, for a screen reader."""
     steps = "; ".join(f"{step.question.ask} {step.answer.label}" for step in walk.path)
@@ -56,14 +79,14 @@ def sentence(walk: engine.Walk) -> str:
 def outline(walk: engine.Walk) -> Iterator[str]:
     """The walked path as a nested Markdown list, with the answers not taken."""
     for depth, step in enumerate(walk.path):
-        others = [one.label for one in step.question.answers if one.id != step.answer.id]
-        yield f"{'  ' * depth}- {step.question.ask} **{step.answer.label}** (not: {'; '.join(others)})"
-    depth = "  " * len(walk.path)
+        others = "; ".join(a.label for a in step.question.answers if a.id != step.answer.id)
+        yield f"{'  ' * depth}- {step.question.ask} **{step.answer.label}** (not: {others})"
+    indent = "  " * len(walk.path)
     if walk.leaf:
-        yield f"{depth}- Recommended: **{walk.leaf.title}**"
+        yield f"{indent}- Recommended: **{walk.leaf.title}**"
     elif walk.question:
         choices = "; ".join(one.label for one in walk.question.answers)
-        yield f"{depth}- {walk.question.ask} *open: {choices}*"
+        yield f"{indent}- {walk.question.ask} *open: {choices}*"
 
 
 def edges(walk: engine.Walk) -> tuple[Edge, ...]:
@@ -87,9 +110,14 @@ def picture(walk: engine.Walk) -> graphviz.Digraph:
     """The picture in the colours of the theme that is on."""
     ink = DARK if st.context.theme.type == "dark" else LIGHT
     graph = graphviz.Digraph(
-        graph_attr={"rankdir": "LR", "bgcolor": "transparent", "nodesep": "0.14", "ranksep": "0.35"},
-        node_attr={"fontname": "Source Sans, sans-serif", "fontsize": "13", "margin": "0.12,0.05"},
-        edge_attr={"fontname": "Source Sans, sans-serif", "fontsize": "11", "arrowsize": "0.6"},
+        graph_attr={
+            "rankdir": "LR",
+            "bgcolor": "transparent",
+            "nodesep": "0.14",
+            "ranksep": "0.35",
+        },
+        node_attr={"fontname": FONT, "fontsize": "13", "margin": "0.12,0.05"},
+        edge_attr={"fontname": FONT, "fontsize": "11", "arrowsize": "0.6"},
     )
     shown = edges(walk)
     for node in dict.fromkeys(id for edge in shown for id in (edge.source, edge.target)):

@@ -1,0 +1,61 @@
+"""Pieces of the knowledge base as every page shows them: pitfalls, recipes, claims, ruled out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import streamlit as st
+
+import engine
+
+PROMISED = "Published by others, for other machines. Assay measures whether it holds on this one."
+
+
+def leaf_details(walk: engine.Walk, leaf: engine.Leaf) -> None:
+    """What there is to know about a recommendation beside its reason."""
+    why_not, wrong, recipe, promised = st.tabs(
+        ["Why not another", "What can go wrong", "Recipe", "What it promises"]
+    )
+    with why_not:
+        ruled_out(walk)
+    with wrong:
+        pitfall_list(p for p in engine.pitfalls() if p.id in leaf.pitfalls)
+    with recipe:
+        recipe_list(leaf.recipes)
+    with promised:
+        claim_list(c for c in engine.claims() if c.id in leaf.claims)
+
+
+def ruled_out(walk: engine.Walk) -> None:
+    """Every other format with the reason these answers give."""
+    rows = [{"Format": no.label, "Why not": no.reason} for no in walk.rejected]
+    st.table(rows, hide_index=True, border="horizontal", alt="Formats ruled out, and why")
+
+
+def pitfall_list(found: Iterable[engine.Pitfall]) -> None:
+    """What goes wrong and what to do, one entry each."""
+    for trap in found:
+        st.markdown(f"**{trap.title}.** {trap.what}  \n:gray[What to do:] {trap.do}")
+
+
+def recipe_list(ids: Collection[str]) -> None:
+    """The code of these recipes, ready to copy."""
+    for recipe in engine.list_recipes():
+        if recipe.id in ids:
+            st.markdown(f"**{recipe.title}**")
+            st.code(recipe.code.rstrip(), language=recipe.language)
+            about = [f"Needs {', '.join(recipe.needs)}." if recipe.needs else ""]
+            about.append(
+                f"Changed since the founding document: {recipe.since}" if recipe.since else ""
+            )
+            st.caption(" ".join(part for part in about if part))
+
+
+def claim_list(found: Iterable[engine.Claim]) -> None:
+    """What is promised of a format, and that it is only promised so far."""
+    claims = list(found)
+    if not claims:
+        st.markdown("The founding document promises no figures for this one.")
+        return
+    st.markdown("\n".join(f"- {claim.text}" for claim in claims))
+    st.caption(PROMISED)
