@@ -1,0 +1,167 @@
+"""Anything transformers has a class for, from its config.json. Never remote code."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from inspect import Parameter
+from typing import Any
+
+from engine.architectures import Architecture, Config
+from engine.errors import BadRequest, UnsupportedModel
+from engine.lazy import Requirement, require
+from engine.types import Dim, Signature, TensorSpec
+
+_REQUIRES = (Requirement("torch", "torch"), Requirement("transformers", "transformers"))
+_CODE_KEYS = ("auto_map", "custom_pipelines", "trust_remote_code")
+
+
+def _build(config: Config) -> Any:
+    """The class the config names, else AutoModel's choice; attention written out for export."""
+    require("transformers")
+    settings = _settings(config)
+    return _class_for(config, settings)(settings)
+
+
+def _settings(config: Config) -> Any:
+    """The config as transformers' own object. Raises BadRequest, UnsupportedModel."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    kind = config.get("model_type")
+    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
+        raise UnsupportedModel(
+            f"This config.json is of the model type {kind!r}, which transformers does not know.",
+            hint="Models that bring their own code are not run; save the model as torch.export.",
+        )
+    if "quantization_config" in config:
+        raise UnsupportedModel(
+            "This config.json asks for quantized weights, which need a back end of their own.",
+            hint="Use the unquantized checkpoint; Assay quantizes after converting.",
+        )
+    plain = {
+        key: value
+        for key, value in config.items()
+        if key not in _CODE_KEYS and not key.startswith(("_attn", "attn_implementation"))
+    }
+    try:
+        settings = CONFIG_MAPPING[kind].from_dict(plain)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise BadRequest(
+            f"transformers cannot read this config.json: {error}",
+            hint="Use the config.json that was saved beside the weights.",
+        ) from error
+    # Fused attention has no ONNX operator; written out, the exporters see plain arithmetic.
+    settings._attn_implementation = "eager"
+    settings.use_cache = False
+    settings.return_dict = True
+    return settings
+
+
+def _class_for(config: Config, settings: Any) -> Any:
+    import transformers
+
+    named = (config.get("architectures") or [None])[0]
+    found = getattr(transformers, named, None) if isinstance(named, str) else None
+    if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel):
+        return found
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING
+
+    if type(settings) not in MODEL_MAPPING:
+        raise UnsupportedModel(
+            f"transformers has no model for {type(settings).__name__}.",
+            hint="Name the model's class in config.json under 'architectures'.",
+        )
+    return MODEL_MAPPING[type(settings)]
+
+
+def _signature(config: Config) -> Signature:
+    """The inputs the class takes. Its outputs are found by running it."""
+    settings = _settings(config)
+    found = _class_for(config, settings)
+    main = found.main_input_name
+    if main == "pixel_values":
+        return Signature((_image(settings),))
+    if main != "input_ids":
+        raise UnsupportedModel(
+            f"{found.__name__} takes {main!r}, for which Assay proposes no signature yet.",
+            hint="Save the model as torch.export (.pt2) or ONNX and bring that.",
+        )
+    text = settings.get_text_config()
+    tokens: tuple[Dim, ...] = ("batch", "sequence")
+    inputs = [TensorSpec("input_ids", "int64", tokens, low=0, high=text.vocab_size)]
+    if settings.is_encoder_decoder:
+        decoder: tuple[Dim, ...] = ("batch", "decoder_sequence")
+        inputs.append(
+            TensorSpec("decoder_input_ids", "int64", decoder, low=0, high=text.vocab_size)
+        )
+    elif not found.__name__.endswith(("ForCausalLM", "LMHeadModel")):
+        inputs.append(TensorSpec("attention_mask", "int64", tokens, low=1, high=2))
+    return Signature(tuple(inputs))
+
+
+def _image(settings: Any) -> TensorSpec:
+    size = getattr(settings, "image_size", None) or 224
+    height, width = size if isinstance(size, (list, tuple)) else (size, size)
+    channels = getattr(settings, "num_channels", 3)
+    return TensorSpec("pixel_values", "float32", ("batch", channels, int(height), int(width)))
+
+
+def _adapt(module: Any, signature: Signature) -> Any:
+    """A module that takes tensors in the signature's order and gives its outputs in order."""
+    from torch import Tensor, nn
+
+    names = tuple(spec.name for spec in signature.inputs)
+    outputs = tuple(spec.name for spec in signature.outputs)
+
+    class ByPosition(nn.Module):
+        def __init__(self, model: nn.Module) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *tensors: Tensor) -> Any:
+            given = dict(zip(names, tensors, strict=True))
+            result: Mapping[str, Any] = self.model(**given)
+            if not outputs:
+                return {name: item for name, item in result.items() if isinstance(item, Tensor)}
+            picked = tuple(result[name] for name in outputs)
+            return picked[0] if len(picked) == 1 else picked
+
+    # Exporters read the inputs' names from here; a plain *tensors would lose them.
+    kind = Parameter.POSITIONAL_OR_KEYWORD
+    taken = [Parameter(name, kind) for name in ("self", *names)]
+    ByPosition.forward.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
+    return ByPosition(module)
+
+
+def _named(name: str, label: str, **config: Any) -> Architecture:
+    return Architecture(name, label, _build, _signature, config, _adapt, _REQUIRES)
+
+
+ARCHITECTURES = (
+    Architecture(
+        "transformers",
+        "transformers: any model, by its config.json",
+        _build,
+        _signature,
+        {},
+        _adapt,
+        _REQUIRES,
+        needs_config=True,
+    ),
+    _named(
+        "vit_base",
+        "ViT-Base (patch 16, 224)",
+        model_type="vit",
+        architectures=["ViTForImageClassification"],
+        id2label={str(index): f"LABEL_{index}" for index in range(1000)},
+        label2id={f"LABEL_{index}": index for index in range(1000)},
+    ),
+    _named("bert_base", "BERT-Base", model_type="bert", architectures=["BertModel"]),
+    _named(
+        "distilbert_base",
+        "DistilBERT-Base",
+        model_type="distilbert",
+        architectures=["DistilBertModel"],
+    ),
+    _named("gpt2", "GPT-2", model_type="gpt2", architectures=["GPT2LMHeadModel"]),
+)

@@ -1,0 +1,114 @@
+"""TorchScript: the compiled form of PyTorch that runs without Python. Deprecated, still common."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from engine.exporting import to_torchscript
+from engine.files import disk_errors
+from engine.lazy import Requirement
+from engine.registry import Conversion, Format, converter
+from engine.registry import load as load_artifact
+from engine.tensors import ModuleRunner, largest, torch_errors
+from engine.types import Artifact, ConvertOptions, RunnerOptions, Step
+
+_TORCH = Requirement("torch", "torch")
+DEPRECATED = "PyTorch has deprecated TorchScript; torch.export (.pt2) is its successor."
+
+
+def load(path: Path) -> Any:
+    """The ``ScriptModule``, in eval mode, on the CPU. Raises InvalidModel."""
+    import torch
+
+    with warnings.catch_warnings(), torch_errors("reading the TorchScript file"):
+        warnings.simplefilter("ignore", DeprecationWarning)
+        module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+        return module.eval()
+
+
+def open_runner(artifact: Artifact, options: RunnerOptions) -> ModuleRunner:
+    """A Runner over the loaded ScriptModule."""
+    return ModuleRunner(lambda: load(artifact.path), artifact.signature, options)
+
+
+def describe(path: Path) -> tuple[int | None, dict[str, int], dict[str, str]]:
+    """Parameters (a frozen module holds them as constants), node kinds of the graph, and facts."""
+    module = load(path)
+    graph = module.inlined_graph
+    nodes = list(_nodes(graph))
+    tensors = dict(module.named_parameters()) or _constants(nodes)
+    frozen = "no" if any(True for _ in module.parameters()) else "yes"
+    operators = Counter(node.kind() for node in nodes if not node.kind().startswith("prim::"))
+    flow = Counter(node.kind() for node in nodes if node.kind() in ("prim::If", "prim::Loop"))
+    facts = {"Weights are constants (frozen)": frozen, "Branches and loops": str(flow.total())}
+    return (
+        sum(item.numel() for item in tensors.values()),
+        dict((operators + flow).most_common()),
+        facts | largest(tensors),
+    )
+
+
+def _nodes(block: Any) -> Any:
+    """Every node of a graph, those inside branches and loops included."""
+    for node in block.nodes():
+        yield node
+        for inner in node.blocks():
+            yield from _nodes(inner)
+
+
+def _constants(nodes: list[Any]) -> dict[str, Any]:
+    """The floating tensors a frozen graph carries as constants, by the name of their value."""
+    held = (
+        (node.output().debugName(), node.t("value"))
+        for node in nodes
+        if node.kind() == "prim::Constant"
+        and "value" in node.attributeNames()
+        and node.kindOf("value") == "t"
+    )
+    return {name: tensor for name, tensor in held if tensor.is_floating_point() and tensor.dim()}
+
+
+@converter("torch", "torchscript")
+def torchscript_from_torch(source: Artifact, out: Path, options: ConvertOptions) -> Conversion:
+    """Trace or script the module, as ``torchscript_method`` says."""
+    return _save(load_artifact(source), source, out, options)
+
+
+@converter("exported", "torchscript")
+def torchscript_from_exported(source: Artifact, out: Path, options: ConvertOptions) -> Conversion:
+    """Trace the module of a ``torch.export`` program: its path is fixed already."""
+    module = load_artifact(source).module(check_guards=False)
+    return _save(module, source, out, ConvertOptions(torchscript_method="trace"))
+
+
+def _save(module: Any, source: Artifact, out: Path, options: ConvertOptions) -> Conversion:
+    import torch
+
+    made = to_torchscript(module, source.signature, options.torchscript_method)
+    with disk_errors(), torch_errors("saving the TorchScript file"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.save(made.module, str(out))
+    step = Step(
+        verb=f"{made.method} and freeze",
+        tool=f"torch.jit.{made.method}",
+        version=_TORCH.version or "",
+        options={"method": made.method},
+        notes=(*made.notes, DEPRECATED),
+    )
+    return Conversion(source.signature, step)
+
+
+FORMAT = Format(
+    name="torchscript",
+    label="TorchScript",
+    suffix=".pt",
+    requires=(_TORCH,),
+    load=load,
+    open_runner=open_runner,
+    read_signature=None,
+    describe=describe,
+    import_module="torch",
+)

@@ -1,0 +1,68 @@
+"""Run the original on every verification input, and find its own noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from engine import registry
+from engine.errors import InvalidModel
+from engine.jobs.protocol import Context
+from engine.records import parse
+from engine.types import Artifact, Feed, RunnerOptions
+from engine.verify import cases
+from engine.verify.compare import relative
+
+Outputs = Mapping[str, np.ndarray]
+
+
+def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Write the cases into ``out``; gives ``{"cases": how many, "noise": how it was found}``."""
+    artifact = parse(Artifact, request["artifact"])
+    seed = int(request["seed"])
+    plans = cases.plans(artifact.signature, request["batches"])
+    feeds = [cases.feed_for(plan, artifact.signature, seed) for plan in plans]
+    found, outputs = [], []
+    with registry.open_runner(artifact, RunnerOptions(threads=1)) as runner:
+        rows = cases.Rows(artifact.signature, runner.infer)
+        for index, (plan, given) in enumerate(zip(plans, feeds, strict=True)):
+            context.progress(f"Running the original: {plan.label}", 0.8 * index / len(plans))
+            outputs.append(runner.infer(given))
+            found.append(cases.reference_case(plan, given, outputs[-1], rows))
+    context.progress("Finding the original's own noise", 0.8)
+    how, noise = _noise(artifact, plans, feeds, outputs)
+    found = [cases.with_noise(case, noise[case.plan.label]) for case in found]
+    cases.save(context.out, zip(found, feeds, outputs, strict=True))
+    return {"cases": len(found), "noise": how}
+
+
+def _noise(
+    artifact: Artifact, plans: tuple[cases.Plan, ...], feeds: list[dict[str, Any]], outputs: Any
+) -> tuple[str, dict[str, dict[str, float | None]]]:
+    """The relative spread by plan and output: one batch of each kind of inputs is enough."""
+    chosen: dict[str, int] = {}
+    for index, plan in enumerate(plans):
+        if plan.label not in chosen or plan.batch == 2:
+            chosen[plan.label] = index
+    picked = {label: (feeds[index], outputs[index]) for label, index in chosen.items()}
+    if artifact.format == "torch":
+        try:
+            options = RunnerOptions(threads=1, precision="float64")
+            return "against float64", _spread(artifact, options, picked)
+        except InvalidModel:
+            # Some models fix their precision inside; another order of summation still shows noise.
+            pass
+    return "against two threads", _spread(artifact, RunnerOptions(threads=2), picked)
+
+
+def _spread(
+    artifact: Artifact, options: RunnerOptions, picked: Mapping[str, tuple[Feed, Outputs]]
+) -> dict[str, dict[str, float | None]]:
+    found: dict[str, dict[str, float | None]] = {}
+    with registry.open_runner(artifact, options) as runner:
+        for label, (given, outputs) in picked.items():
+            other = runner.infer(given)
+            found[label] = {name: relative(array, other[name]) for name, array in outputs.items()}
+    return found

@@ -1,0 +1,74 @@
+"""Run a candidate on every case of the reference, and judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine import registry
+from engine.errors import EngineError
+from engine.jobs.protocol import Context
+from engine.records import dump, parse
+from engine.types import Artifact, Feed, RunnerOptions
+from engine.verify import cases
+from engine.verify.compare import compare
+from engine.verify.gate import judge
+from engine.verify.model import Case, Thresholds
+
+
+def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Compare with the ``reference`` folder; gives ``{"verification": …}``."""
+    artifact = parse(Artifact, request["artifact"])
+    thresholds = parse(Thresholds, request["thresholds"])
+    known = list(cases.load(Path(request["reference"]), artifact.signature))
+    found, hashes = [], {}
+    with registry.open_runner(artifact, RunnerOptions(threads=1)) as runner:
+        rows = cases.Rows(artifact.signature, runner.infer)
+        for index, (case, given, wanted) in enumerate(known):
+            label = f"{case.plan.label}, batch {case.plan.batch}"
+            context.progress(f"Comparing: {label}", index / len(known))
+            found.append(_run_case(case, given, wanted, runner.infer, rows))
+            hashes[label] = case.input_hash
+    context.progress("Judged", 1.0)
+    verdict = judge(artifact.id, tuple(found), thresholds, hashes, int(request["seed"]))
+    return {"verification": dump(verdict)}
+
+
+def _run_case(
+    case: cases.ReferenceCase,
+    given: Feed,
+    wanted: tuple[np.ndarray, ...],
+    infer: cases.Infer,
+    rows: cases.Rows,
+) -> Case:
+    """A refusal of the candidate is a finding, not an error of ours."""
+    plan = case.plan
+    try:
+        outputs = infer(given)
+        if len(outputs) != len(wanted):
+            counts = f"it gives {len(outputs)} outputs, the original {len(wanted)}"
+            return Case(plan.label, plan.batch, (), None, counts)
+        row_relative = rows.largest_difference(given, outputs, plan.batch)
+    except EngineError as error:
+        return Case(plan.label, plan.batch, (), None, error.message)
+    compared = tuple(
+        compare(name, reference, candidate, noise)
+        for name, reference, candidate, noise in zip(
+            case.outputs, wanted, outputs.values(), case.noise, strict=True
+        )
+    )
+    return Case(plan.label, plan.batch, compared, _owed(case, row_relative))
+
+
+def _owed(case: cases.ReferenceCase, row_relative: float | None) -> float | None:
+    """Rows are held to be independent only where the original's are."""
+    if case.row_relative is None or case.row_relative > INDEPENDENT:
+        return None
+    return row_relative
+
+
+INDEPENDENT = 1e-4
+"""Relative difference between a row alone and in a batch up to which rows count as independent."""
