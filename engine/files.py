@@ -50,7 +50,7 @@ def publish(made: Path, home: Path) -> None:
     staging = home.with_name(f"{home.name}.part-{os.getpid()}-{threading.get_ident()}")
     with disk_errors():
         shutil.rmtree(staging, ignore_errors=True)
-        shutil.copytree(made, staging, copy_function=_link_or_copy)
+        shutil.copytree(made, staging, copy_function=link_or_copy)
         for item in files_of(staging):
             _fsync(item)
         try:
@@ -62,7 +62,7 @@ def publish(made: Path, home: Path) -> None:
         _fsync(home.parent)
 
 
-def _link_or_copy(source: str, target: str) -> None:
+def link_or_copy(source: str, target: str) -> None:
     """A hard link where the file system can, a copy where it cannot."""
     try:
         os.link(source, target)

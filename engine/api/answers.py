@@ -1,0 +1,46 @@
+"""How a route answers: JSON, and every deliberate error as ``{message, hint}`` with its status."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from engine.errors import EngineError, NotFound, StorageFull, UploadError
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def answering(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, with deliberate errors turned into JSON answers."""
+
+    @functools.wraps(endpoint)
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except EngineError as error:
+            return error_answer(error)
+
+    return answer
+
+
+def error_answer(error: EngineError) -> JSONResponse:
+    """One error as JSON."""
+    return JSONResponse(
+        {"message": error.message, "hint": error.hint},
+        status_code=status_of(error),
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def status_of(error: EngineError) -> int:
+    """The HTTP status that says what kind of error this is."""
+    if isinstance(error, UploadError):
+        return error.status
+    if isinstance(error, NotFound):
+        return 404
+    if isinstance(error, StorageFull):
+        return 507
+    return 400

@@ -1,0 +1,56 @@
+"""Where a recognised original goes, and what is said of it: the part every kind shares."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from engine.files import disk_errors, link_or_copy
+from engine.registry import format_named
+from engine.sources.model import Found, Recognised
+from engine.types import Signature, SignatureOrigin, Step
+
+FOLDER = "original"
+
+
+def place(out: Path, name: str) -> Path:
+    """The path of the original below ``out``, its parent made new."""
+    home = out / FOLDER
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    return home / name
+
+
+def bring(source: Path, target: Path) -> None:
+    """The same bytes at ``target``: a hard link where the file system can, a copy elsewhere."""
+    with disk_errors():
+        link_or_copy(str(source), str(target))
+
+
+def recognised(
+    found: Found,
+    path: Path,
+    format: str,
+    signature: Signature,
+    origin: SignatureOrigin,
+    *,
+    facts: Mapping[str, str] | None = None,
+    notes: tuple[str, ...] = (),
+    lineage: tuple[Step, ...] = (),
+) -> Recognised:
+    """Everything known about an original, its format's own description included."""
+    parameters, operators, described = format_named(format).describe(path)
+    return Recognised(
+        path=path,
+        name=found.name,
+        kind=found.kind,
+        format=format,
+        signature=signature,
+        signature_origin=origin,
+        parameters=parameters,
+        op_histogram=operators,
+        facts={**described, **(facts or {})},
+        notes=(*found.notes, *notes),
+        lineage=lineage,
+    )

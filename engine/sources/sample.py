@@ -1,0 +1,31 @@
+"""Samples: models that are made on the spot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.architectures import folder
+from engine.registry import format_named
+from engine.samples import sample_named, write_sample
+from engine.sources.model import Progress, Recognised
+from engine.sources.originals import place
+
+
+def make(name: str, out: Path, progress: Progress) -> Recognised:
+    """Make the sample of that name. Raises NotFound naming those there are."""
+    sample = sample_named(name)
+    path = place(out, "torch")
+    made = write_sample(name, path, progress)
+    parameters, operators, facts = format_named("torch").describe(path)
+    return Recognised(
+        path=path,
+        name=sample.label,
+        kind="sample",
+        format="torch",
+        signature=folder.read_signature(path),
+        signature_origin="carried",
+        parameters=parameters,
+        op_histogram=operators,
+        facts={**facts, **made.facts},
+        notes=made.notes,
+    )
