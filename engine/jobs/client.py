@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from engine import registry, store
 from engine.errors import NotFound
+from engine.files import files_of
 from engine.jobs import locks
 from engine.jobs.protocol import JobState, JobView
 from engine.jobs.steps import latest_log
+from engine.pipeline import ConvertRequest, ImportRequest, MeasureRequest
 from engine.records import dump, fingerprint
+from engine.sources import locate
 from engine.store.jobs import JobRow
 
 _NO_HOST = (
@@ -19,14 +23,34 @@ _NO_HOST = (
 )
 
 
-def submit(kind: str, title: str, request: Any) -> str:
+def submit_import(request: ImportRequest) -> str:
+    """Queue the recognition of a model; gives the job's id. Raises when there is nothing there."""
+    opened, name, _ = locate(request.origin, request.source, request.config_upload)
+    # What lies at a path may change under the same name.
+    state = _state_of(Path(opened)) if request.origin == "path" else ()
+    return submit("import", f"Bring in {name}", request, state)
+
+
+def submit_convert(request: ConvertRequest) -> str:
+    """Queue conversions with their verification; gives the job's id."""
+    labels = (registry.format_named(name).label for name in request.targets)
+    name = store.models.load(request.model_id).name
+    return submit("convert", f"Convert {name} to {', '.join(labels)}", request)
+
+
+def submit_measure(request: MeasureRequest) -> str:
+    """Queue a measurement; gives the job's id."""
+    return submit("measure", f"Measure {store.models.load(request.model_id).name}", request)
+
+
+def submit(kind: str, title: str, request: Any, *also: Any) -> str:
     """Queue a job and give its id. The same again is the same job, while that one still stands.
 
     A job that failed, was cancelled or lost what it made gets a new attempt; a measurement that
-    is done does too, since a repeat is a new measurement.
+    is done does too, since a repeat is a new measurement. ``also`` tells equal requests apart.
     """
     document = dump(request)
-    key = fingerprint(kind, document, tool_versions())
+    key = fingerprint(kind, document, tool_versions(), *also)
     for number in count(1):
         job_id = key if number == 1 else f"{key}-{number}"
         if store.jobs.add(job_id, kind, title, document) or _stands(store.jobs.load(job_id)):
@@ -34,12 +58,12 @@ def submit(kind: str, title: str, request: Any) -> str:
     raise AssertionError("count() does not end")
 
 
-def view(job_id: str) -> JobView:
-    """A job as it is now. Raises NotFound."""
+def job(job_id: str) -> JobView:
+    """A job as it is now, with the tail of its log. Raises NotFound."""
     return _view(store.jobs.load(job_id), with_log=True)
 
 
-def recent(limit: int = 50) -> tuple[JobView, ...]:
+def jobs(limit: int = 50) -> tuple[JobView, ...]:
     """The newest jobs first, without their logs."""
     return tuple(_view(row, with_log=False) for row in store.jobs.recent(limit))
 
@@ -60,6 +84,12 @@ def tool_versions() -> dict[str, str]:
     """The versions that decide what a job makes: another version, another job."""
     needs = (need for form in registry.formats().values() for need in form.requires)
     return {need.distribution: need.version or "" for need in needs}
+
+
+def _state_of(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of change of every file of a model."""
+    facts = ((item, item.stat()) for item in files_of(path))
+    return tuple((str(item), fact.st_size, fact.st_mtime_ns) for item, fact in facts)
 
 
 def _stands(row: JobRow) -> bool:

@@ -19,7 +19,7 @@ from engine.store.schema import report as table
 class ReportSummary:
     """One line of the library.
 
-    ``formats`` are the labels of what was made; ``fastest`` is the label with the lowest median
+    ``formats`` are the names of what was made; ``fastest`` is the label with the lowest median
     latency, with no claim that the difference is more than noise.
     """
 
@@ -62,7 +62,7 @@ def load(report_id: str) -> Report:
 
 
 def recent(query: str = "", limit: int = 100) -> tuple[ReportSummary, ...]:
-    """The newest first; with ``query``, those whose title or model contains it."""
+    """The newest first; with ``query``, those whose title, model or formats contain it."""
     columns = [column for column in table.c if column.name != "document"]
     found = sa.select(*columns).order_by(table.c.created_at.desc(), table.c.id).limit(limit)
     if words := query.strip():
@@ -88,7 +88,7 @@ def delete(report_id: str) -> None:
         connection.execute(sa.delete(table).where(table.c.id == report_id))
 
 
-_SEARCHED = (table.c.title, table.c.model_name)
+_SEARCHED = (table.c.title, table.c.model_name, sa.cast(table.c.formats, sa.Text))
 
 
 def _summary(report: Report) -> ReportSummary:
@@ -97,7 +97,7 @@ def _summary(report: Report) -> ReportSummary:
         title=report.title,
         created_at=report.created_at,
         model_name=report.model.name,
-        formats=tuple(made.label for made in report.artifacts if not made.is_original),
+        formats=tuple(made.format for made in report.artifacts if not made.is_original),
         fastest=_fastest(report),
     )
 

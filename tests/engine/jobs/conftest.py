@@ -12,6 +12,7 @@ from engine.jobs import isolation
 from engine.jobs.protocol import Event, Limits, Task
 from engine.jobs.run import run_task
 
+PATIENT = Limits(wall_s=60, stall_s=60)
 PROBE_WORKER = "tests.engine.jobs.probe_worker"
 
 
@@ -23,7 +24,7 @@ def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict
     def run(
         do: str,
         *,
-        limits: Limits = Limits(wall_s=60, stall_s=60),
+        limits: Limits = PATIENT,
         cancelled: Callable[[], bool] = lambda: False,
         on_event: Callable[[Event], None] = lambda event: None,
         environment: dict[str, str] | None = None,

@@ -59,7 +59,7 @@ def until(found: Callable[[], Any]) -> Any:
 
 def ended(job_id: str) -> JobView:
     """The job, once it has ended."""
-    view: JobView = until(lambda: (v := client.view(job_id)).state.ended and v)
+    view: JobView = until(lambda: (v := client.job(job_id)).state.ended and v)
     return view
 
 
@@ -78,7 +78,7 @@ def lines(marks: Path) -> list[list[str]]:
 def test_a_job_goes_through_its_steps(start: Start, tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     job_id = submit(sleeper("one", 0, marks), sleeper("two", 0, marks))
-    before = client.view(job_id)
+    before = client.job(job_id)
     assert before.state is JobState.QUEUED
     assert "not running" in before.message
     start()
@@ -142,7 +142,7 @@ def test_a_host_asked_to_stop_leaves_its_job_to_the_next(start: Start, tmp_path:
     until(lambda: lines(marks))
     first.terminate()
     assert first.wait(30) == 0
-    assert client.view(job_id).state is JobState.RUNNING
+    assert client.job(job_id).state is JobState.RUNNING
     assert not Path(f"/proc/{lines(marks)[0][3]}").exists()
     start()
     assert ended(job_id).state is JobState.DONE
@@ -185,7 +185,7 @@ def test_what_failed_may_be_tried_again_and_what_is_done_stands(start: Start) ->
 def test_a_queued_job_is_cancelled_at_once(workspace: Path) -> None:
     job_id = submit({"do": "answer", "name": "x"})
     client.cancel(job_id)
-    assert client.view(job_id).state is JobState.CANCELLED
+    assert client.job(job_id).state is JobState.CANCELLED
 
 
 def test_a_running_job_is_cancelled_with_its_worker(start: Start, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_running_job_is_cancelled_with_its_worker(start: Start, tmp_path: Path
     assert [step.state for step in view.steps] == [JobState.CANCELLED, JobState.CANCELLED]
     until(lambda: not Path(f"/proc/{lines(marks)[0][3]}").exists())
     client.cancel(job_id)
-    assert client.view(job_id).state is JobState.CANCELLED
+    assert client.job(job_id).state is JobState.CANCELLED
 
 
 def test_nothing_runs_beside_a_measurement(start: Start, tmp_path: Path) -> None:

@@ -1,0 +1,161 @@
+"""What there is on this machine to work with, found without importing a single framework."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.jobs import locks
+from engine.lazy import Requirement
+from engine.registry import Format, formats
+from engine.settings import GIB, settings
+
+_COMING = (
+    ("TensorFlow SavedModel", Requirement("tensorflow", "tensorflow-cpu")),
+    ("GGUF (llama.cpp)", Requirement("llama_cpp", "llama-cpp-python")),
+    ("TensorRT", Requirement("tensorrt", "tensorrt")),
+)
+_CPU_FLAGS = (
+    "avx2",
+    "fma",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx_vnni",
+    "amx_tile",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
+    "sve",
+    "i8mm",
+)
+_SANDBOX_TOOLS = ("bwrap",)
+
+
+@dataclass(frozen=True, slots=True)
+class BackEnd:
+    """A format's tools: whether they work here, and if not, why and the line that helps."""
+
+    name: str
+    label: str
+    available: bool
+    version: str
+    reason: str
+    install: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """Everything the doctor looked at. ``cores`` may be used; ``facts`` are in reading order."""
+
+    back_ends: tuple[BackEnd, ...]
+    facts: dict[str, str]
+    cores: int
+    host_alive: bool
+    disk_low: bool
+
+
+def doctor() -> Doctor:
+    """Look at everything, now."""
+    home = settings().data_dir
+    free = shutil.disk_usage(_nearest(home)).free
+    return Doctor(
+        back_ends=(*map(_wired, formats().values()), *(_coming(*entry) for entry in _COMING)),
+        facts={**_machine(), "Data folder": str(home), "Disk free": _gib(free), **_guards()},
+        cores=len(os.sched_getaffinity(0)),
+        host_alive=locks.held(locks.host_lock()),
+        disk_low=free < settings().free_floor_bytes,
+    )
+
+
+def _wired(form: Format) -> BackEnd:
+    """A format Assay converts to or from."""
+    missing = [need.distribution for need in form.missing]
+    return BackEnd(
+        name=form.name,
+        label=form.label,
+        available=form.available,
+        version=", ".join(
+            f"{need.distribution} {need.version}" for need in form.requires if need.version
+        ),
+        reason=f"Not installed: {', '.join(missing)}." if missing else "",
+        install=f"pip install {' '.join(missing)}" if missing else "",
+    )
+
+
+def _coming(label: str, need: Requirement) -> BackEnd:
+    """A format Assay knows and does not convert to yet."""
+    here = "installed" if need.installed else "not installed"
+    return BackEnd(
+        name=need.distribution,
+        label=label,
+        available=False,
+        version=f"{need.distribution} {need.version}" if need.version else "",
+        reason=f"{need.distribution} is {here}; its converter comes in a later version.",
+        install="" if need.installed else need.install_line,
+    )
+
+
+def _machine() -> dict[str, str]:
+    """The machine as a measurement meets it."""
+    cpu, memory = _facts("/proc/cpuinfo"), _facts("/proc/meminfo")
+    flags = set((cpu.get("flags") or cpu.get("Features", "")).split())
+    quota = _quota()
+    return {
+        "Processor": cpu.get("model name") or platform.processor() or platform.machine(),
+        "Instructions of note": ", ".join(f for f in _CPU_FLAGS if f in flags) or "none",
+        "Cores": f"{os.cpu_count()}, of which {len(os.sched_getaffinity(0))} may be used",
+        "Core quota": "none" if quota is None else f"{quota:g} cores",
+        "Memory": _gib(_kilobytes(memory.get("MemTotal", ""))),
+        "Memory free": _gib(_kilobytes(memory.get("MemAvailable", ""))),
+        "System": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "Python": platform.python_version(),
+    }
+
+
+def _guards() -> dict[str, str]:
+    found = [tool for tool in _SANDBOX_TOOLS if shutil.which(tool)]
+    return {"Sandbox tools": f"{', '.join(found) or 'none'} (not used yet)"}
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f} GiB"
+
+
+def _facts(path: str) -> dict[str, str]:
+    """``name: value`` lines of a kernel file; of repeated names, the first."""
+    found: dict[str, str] = {}
+    for line in Path(path).read_text().splitlines():
+        name, _, value = line.partition(":")
+        found.setdefault(name.strip(), value.strip())
+    return found
+
+
+def _kilobytes(text: str) -> int:
+    number = text.partition(" ")[0]
+    return int(number) * 1024 if number.isdigit() else 0
+
+
+def _quota() -> float | None:
+    """The cores this cgroup may use, by version 2 or 1 of the interface; None without a limit."""
+    root = Path("/sys/fs/cgroup")
+    try:
+        words = (root / "cpu.max").read_text().split()
+    except OSError:
+        try:
+            words = [
+                (root / "cpu" / name).read_text().strip()
+                for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+            ]
+        except OSError:
+            return None
+    limit, period = words
+    return None if limit in ("max", "-1") else round(int(limit) / int(period), 2)
+
+
+def _nearest(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that exists."""
+    return next(place for place in (path, *path.parents) if place.exists())

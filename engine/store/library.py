@@ -1,0 +1,68 @@
+"""The store as pages and shell speak of it: one verb for each thing a person does."""
+
+from __future__ import annotations
+
+from engine.reports.model import Report
+from engine.store import artifacts as _artifacts
+from engine.store import models as _models
+from engine.store import reports as _reports
+from engine.store import shares as _shares
+from engine.store.reports import ReportSummary
+from engine.store.shares import NewShare, Share
+from engine.types import Artifact, Model
+from engine.verify.model import Verification
+
+
+def model(model_id: str) -> Model:
+    """The model of that id. Raises NotFound."""
+    return _models.load(model_id)
+
+
+def models(limit: int = 50) -> tuple[Model, ...]:
+    """The newest models first."""
+    return _models.recent(limit)
+
+
+def delete_model(model_id: str) -> None:
+    """Forget a model with everything made from it; reports stay. Raises NotFound."""
+    _models.delete(model_id)
+
+
+def artifacts_of(model_id: str) -> tuple[tuple[Artifact, Verification | None], ...]:
+    """Everything made from a model, newest first, each with its verification."""
+    return _artifacts.of_model(model_id)
+
+
+def report(report_id: str) -> Report:
+    """The report of that id. Raises NotFound."""
+    return _reports.load(report_id)
+
+
+def reports(query: str = "", limit: int = 100) -> tuple[ReportSummary, ...]:
+    """The newest reports first, those that match the words."""
+    return _reports.recent(query, limit)
+
+
+def delete_report(report_id: str) -> None:
+    """Forget a report. What was shared keeps its own snapshot."""
+    _reports.delete(report_id)
+
+
+def share(report_id: str, days: int | None) -> NewShare:
+    """Freeze a report behind a new link, for so many days or until it is revoked."""
+    return _shares.create(_reports.load(report_id), days)
+
+
+def shares_of(report_id: str) -> tuple[Share, ...]:
+    """Every share of a report, newest first."""
+    return _shares.of_report(report_id)
+
+
+def revoke(share_id: str) -> None:
+    """Close a share for good."""
+    _shares.revoke(share_id)
+
+
+def shared(token: str) -> Report:
+    """The snapshot behind a link. Raises NotFound, alike in every bad case."""
+    return _shares.find(token)
