@@ -1,0 +1,310 @@
+"""The command line, ``python -m engine``: the same jobs as the pages, with no web.
+
+Exit status of ``run``: 0 when every artifact asked for was made and verified, 3 when one was not,
+1 for any other error, 2 for wrong usage, 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import secrets
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine import registry, store
+from engine.bench.plan import PRESETS
+from engine.doctor import Doctor, doctor
+from engine.errors import BadRequest, EngineError
+from engine.files import write_atomically
+from engine.jobs.steps import DirectSteps, clear_outputs
+from engine.pipeline import (
+    ConvertRequest,
+    ImportRequest,
+    MeasureRequest,
+    convert,
+    import_model,
+    measure,
+)
+from engine.records import dump, parse
+from engine.reports.export import export_json
+from engine.samples import SAMPLES, sample_named
+from engine.settings import settings
+from engine.terminal import print_report, print_table, step_bars
+from engine.types import Signature, TensorSpec
+
+_FAILED, _NOT_ALL, _INTERRUPTED = 1, 3, 130
+_TENSOR = re.compile(r"(?P<name>[^:\s]+):(?P<dtype>\w+)\[(?P<shape>[^\]]*)\]")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit status."""
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    try:
+        status: int = asked.command(asked)
+    except EngineError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return _FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted; nothing half-made was kept.\n")
+        return _INTERRUPTED
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m engine",
+        description="Which format should this model be deployed in, on this machine?",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands.add_parser("run", help="bring, convert, verify, measure, report"))
+    for name, help_, command in (
+        ("samples", "the models to try Assay with", _samples),
+        ("formats", "the formats, and whether they work here", _formats),
+        ("doctor", "what this machine can do, and what is missing", _doctor),
+    ):
+        listing = commands.add_parser(name, help=help_)
+        listing.add_argument("--json", action="store_true", help="as JSON, for programs")
+        listing.set_defaults(command=command)
+    commands.add_parser("host", help="run the jobs that the pages submit").set_defaults(
+        command=_host
+    )
+    serving = commands.add_parser("serve", help="serve the pages, with a host beside them")
+    serving.add_argument("--port", type=int, default=8501)
+    serving.set_defaults(command=_serve)
+    return parser
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    source = run.add_mutually_exclusive_group(required=True)
+    source.add_argument("--sample", type=_sample, metavar="NAME", help="a model of `samples`")
+    source.add_argument("--model", type=_path, metavar="PATH", help="a file or folder")
+    run.add_argument(
+        "--architecture",
+        metavar="NAME|config.json",
+        help="what a bare state_dict belongs to",
+    )
+    run.add_argument(
+        "--signature",
+        type=_signature,
+        metavar="SPEC",
+        help="inputs, where the file names none: 'x:float32[batch,3,224,224]', "
+        "several separated by spaces, or a JSON file",
+    )
+    run.add_argument("--to", type=_targets, required=True, metavar="onnx,torchscript,…")
+    run.add_argument("--preset", choices=tuple(PRESETS), default="quick")
+    run.add_argument("--batch", type=_batches, default=(1,), metavar="1,8")
+    run.add_argument("--threads", type=_positive, metavar="N", help="default: every usable core")
+    run.add_argument("--report", type=Path, metavar="FILE", help="the report as JSON")
+    run.set_defaults(command=_run)
+
+
+@dataclass(slots=True)
+class _Shell:
+    """One run: its steps share a name, so that its folders lie together."""
+
+    name: str
+    show: Any
+
+    def steps(self, what: str) -> DirectSteps:
+        """Steps of one job of this run."""
+        return DirectSteps(f"{self.name}-{what}", self.show)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    """Bring a model, convert it, verify, measure, and say what came of it."""
+    if asked.report is not None and not asked.report.parent.is_dir():
+        raise BadRequest(
+            f"There is no folder {asked.report.parent} to write the report into.",
+            hint="Make it first, or choose another.",
+        )
+    request = _import_request(asked)
+    with step_bars() as show:
+        shell = _Shell(f"shell-{secrets.token_hex(6)}", show)
+        try:
+            report_id, failures = _three_jobs(shell, request, asked)
+        finally:
+            for what in ("import", "convert", "measure"):
+                clear_outputs(f"{shell.name}-{what}")
+    report = store.reports.load(report_id)
+    if asked.report is not None:
+        write_atomically(asked.report, export_json(report))
+    print_report(report)
+    return _NOT_ALL if failures else 0
+
+
+def _three_jobs(
+    shell: _Shell, request: ImportRequest, asked: argparse.Namespace
+) -> tuple[str, dict[str, str]]:
+    """(the report's id, what was not made or not verified and why)."""
+    model_id = import_model(shell.steps("import"), request)["model_id"]
+    made = convert(shell.steps("convert"), ConvertRequest(model_id, asked.to))
+    failures: dict[str, str] = dict(made["failures"])
+    usable: list[str] = []
+    for artifact_id in made["artifacts"]:
+        artifact, verification = store.artifacts.load(artifact_id)
+        if verification is not None and verification.verdict.usable:
+            usable.append(artifact_id)
+        else:
+            sentence = verification.sentence if verification else "It was not verified."
+            failures.setdefault(artifact.format, sentence)
+    measured = measure(
+        shell.steps("measure"),
+        MeasureRequest(
+            model_id,
+            tuple(usable),
+            preset=asked.preset,
+            batches=asked.batch,
+            threads=asked.threads,
+            failures=failures,
+        ),
+    )
+    return measured["report_id"], failures
+
+
+def _import_request(asked: argparse.Namespace) -> ImportRequest:
+    """What to bring. In the shell every path of the operator's own may be opened."""
+    if asked.sample is not None:
+        return ImportRequest("sample", asked.sample)
+    name: str = asked.architecture or ""
+    config = _config(name) if name.endswith(".json") else None
+    places = [str(path.parent) for path in (asked.model, config) if path is not None]
+    os.environ["ASSAY_MODELS"] = os.path.commonpath(places)
+    settings.cache_clear()
+    return ImportRequest(
+        "path",
+        str(asked.model),
+        architecture=None if config else name or None,
+        config_upload=str(config) if config else None,
+        signature=asked.signature,
+    )
+
+
+def _config(text: str) -> Path:
+    """A configuration file of the operator's. Raises BadRequest when it is not there."""
+    path = Path(text).expanduser().resolve()
+    if not path.is_file():
+        raise BadRequest(
+            f"There is no configuration at {text}.",
+            hint="Give the path of the model's config.json, or the name of an architecture.",
+        )
+    return path
+
+
+def _samples(asked: argparse.Namespace) -> int:
+    if asked.json:
+        return _print_json(SAMPLES)
+    rows = tuple((item.name, item.label, item.sentence) for item in SAMPLES)
+    return print_table("Samples", ("Name", "Model", "What it is"), rows)
+
+
+def _formats(asked: argparse.Namespace) -> int:
+    found = doctor()
+    return _print_json(found.back_ends) if asked.json else _print_back_ends(found)
+
+
+def _doctor(asked: argparse.Namespace) -> int:
+    found = doctor()
+    if asked.json:
+        return _print_json(found)
+    _print_back_ends(found)
+    host = "running" if found.host_alive else "not running (python -m engine host starts it)"
+    rows = (*found.facts.items(), ("Job host", host))
+    return print_table("This machine", ("What", "Found"), rows)
+
+
+def _host(_: argparse.Namespace) -> int:
+    from engine.jobs.host import main as run_host
+
+    return run_host()
+
+
+def _serve(asked: argparse.Namespace) -> int:
+    from engine.serve import serve
+
+    return serve(asked.port)
+
+
+def _print_back_ends(found: Doctor) -> int:
+    rows = tuple(
+        (
+            end.name,
+            end.label,
+            "yes" if end.available else "no",
+            " ".join(filter(None, (end.version, end.reason, end.install))),
+        )
+        for end in found.back_ends
+    )
+    return print_table("Formats", ("Name", "Format", "Ready", "With, or why not"), rows)
+
+
+def _print_json(record: Any) -> int:
+    sys.stdout.write(json.dumps(dump(record), indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _sample(text: str) -> str:
+    """A sample by its name, or by the label a report shows."""
+    for item in SAMPLES:
+        if text.lower() in (item.name.lower(), item.label.lower()):
+            return item.name
+    return _usable(lambda: sample_named(text).name)
+
+
+def _path(text: str) -> Path:
+    path = Path(text).expanduser().resolve()
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"there is nothing at {text}")
+    return path
+
+
+def _targets(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise argparse.ArgumentTypeError("name at least one format")
+    return tuple(_usable(lambda name=name: registry.format_named(name).name) for name in names)
+
+
+def _batches(text: str) -> tuple[int, ...]:
+    return tuple(sorted({_positive(part) for part in text.split(",")}))
+
+
+def _positive(text: str) -> int:
+    if not text.strip().isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+def _signature(text: str) -> Signature:
+    """``name:dtype[dim,…] …`` or a JSON file holding a signature."""
+    if text.endswith(".json"):
+        content = _path(text).read_text(encoding="utf-8")
+        try:
+            return parse(Signature, json.loads(content))
+        except (ValueError, EngineError) as error:
+            raise argparse.ArgumentTypeError(f"{text} holds no signature: {error}") from error
+    inputs = []
+    for part in text.split():
+        found = _TENSOR.fullmatch(part)
+        if found is None:
+            raise argparse.ArgumentTypeError(
+                f"{part!r} is not an input; write it as name:dtype[dim,dim] with no spaces"
+            )
+        dims = (dim.strip() for dim in found["shape"].split(",") if dim.strip())
+        shape = tuple(int(dim) if dim.isdigit() else dim for dim in dims)
+        inputs.append(TensorSpec(found["name"], found["dtype"], shape))
+    return Signature(tuple(inputs))
+
+
+def _usable(look_up: Any) -> str:
+    """A name that is known, or a usage error in the engine's own words."""
+    try:
+        return str(look_up())
+    except EngineError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
