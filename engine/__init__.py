@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         Pitfall,
         Question,
         Recipe,
+        ReferenceColumn,
+        ReferenceRow,
         ReferenceTable,
         Tree,
         Walk,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from engine.reports.render import export_html
     from engine.samples import samples as list_samples
     from engine.sources import models_folder
+    from engine.sources.uploads import save as save_upload
     from engine.store.library import (
         artifacts_of,
         delete_model,
@@ -94,6 +97,8 @@ __all__ = [
     "Question",
     "Reason",
     "Recipe",
+    "ReferenceColumn",
+    "ReferenceRow",
     "ReferenceTable",
     "Report",
     "Signature",
@@ -135,6 +140,7 @@ __all__ = [
     "reference_tables",
     "report",
     "revoke",
+    "save_upload",
     "share",
     "shared",
     "shares_of",
@@ -164,6 +170,8 @@ _HOMES = {
     "Question": "engine.knowledge:Question",
     "Reason": "engine.errors:Reason",
     "Recipe": "engine.knowledge:Recipe",
+    "ReferenceColumn": "engine.knowledge:ReferenceColumn",
+    "ReferenceRow": "engine.knowledge:ReferenceRow",
     "ReferenceTable": "engine.knowledge:ReferenceTable",
     "Report": "engine.reports.model:Report",
     "Signature": "engine.types:Signature",
@@ -205,6 +213,7 @@ _HOMES = {
     "reference_tables": "engine.knowledge:reference_tables",
     "report": "engine.store.library:report",
     "revoke": "engine.store.library:revoke",
+    "save_upload": "engine.sources.uploads:save",
     "share": "engine.store.library:share",
     "shared": "engine.store.library:shared",
     "shares_of": "engine.store.library:shares_of",

@@ -45,13 +45,15 @@ def ask(question: engine.Question) -> None:
     ids = [one.id for one in question.answers]
     model = loaded()
     known = engine.answers_for(model).get(question.id) if model else None
+    st.subheader(question.ask, anchor=False)
     chosen = st.radio(
-        f"### {question.ask}",
+        question.ask,
         ids,
         index=ids.index(known) if known in ids else None,
         format_func=lambda id: next(one.label for one in question.answers if one.id == id),
         captions=[one.sentence for one in question.answers],
         key=state.choice_key(question.id),
+        label_visibility="collapsed",
     )
     if model and known in ids:
         st.caption(f"Filled in from {model.name} and this machine. Change it if that is wrong.")
@@ -73,7 +75,7 @@ def ask(question: engine.Question) -> None:
 
 def recommend(leaf: engine.Leaf) -> None:
     """The recommendation, why, and what to do with it."""
-    st.markdown(":gray[Recommended]")
+    st.badge("Recommended", icon=":material/check:", color="primary")
     st.header(leaf.title, anchor=False)
     st.markdown(f"**{leaf.recommendation}**")
     st.markdown(leaf.why)

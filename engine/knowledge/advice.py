@@ -56,8 +56,14 @@ def answers_for(model: Model | None) -> Mapping[str, str]:
     return found
 
 
-def advice_for(model: Model) -> Advice:
-    """The recommendation that follows from the model and this machine alone."""
+def advice_for(model: Model, answers: Mapping[str, str] | None = None) -> Advice:
+    """What the tree recommends: by a person's answers where they reach a leaf, else inferred.
+
+    Inferred means that it follows from the model and this machine alone.
+    """
+    walked = walk(answers or {})
+    if walked.leaf is not None:
+        return advice_from(walked, origin="tree")
     return advice_from(_complete({"target": "unknown", **answers_for(model)}), origin="inferred")
 
 

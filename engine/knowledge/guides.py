@@ -109,7 +109,7 @@ def format_guides() -> tuple[FormatGuide, ...]:
     known = {recipe.id for recipe in list_recipes()}
     for guide in guides:
         for lost in set(guide.recipes) - known:
-            raise broken(f"formats/{guide.name}.yaml", "list_recipes", f"no recipe {lost!r}")
+            raise broken(f"formats/{guide.name}.yaml", "recipes", f"no recipe {lost!r}")
     return guides
 
 

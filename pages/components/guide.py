@@ -13,9 +13,7 @@ PROMISED = "Published by others, for other machines. Assay measures whether it h
 
 def leaf_details(walk: engine.Walk, leaf: engine.Leaf) -> None:
     """What there is to know about a recommendation beside its reason."""
-    why_not, wrong, recipe, promised = st.tabs(
-        ["Why not another", "What can go wrong", "Recipe", "What it promises"]
-    )
+    why_not, wrong, recipe, promised = st.tabs(["Why not others", "Pitfalls", "Recipe", "Claims"])
     with why_not:
         ruled_out(walk)
     with wrong:
@@ -57,5 +55,16 @@ def claim_list(found: Iterable[engine.Claim]) -> None:
     if not claims:
         st.markdown("The founding document promises no figures for this one.")
         return
-    st.markdown("\n".join(f"- {claim.text}" for claim in claims))
+    st.markdown(bullets(claim.text for claim in claims))
     st.caption(PROMISED)
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """A Markdown list."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def figure(row: engine.ReferenceRow, column: engine.ReferenceColumn) -> str:
+    """One published figure with its unit."""
+    value = row.values[column.id]
+    return "not applicable" if value is None else f"{value:g} {column.unit}"

@@ -17,15 +17,17 @@ import engine
 from pages.components import state
 
 WHAT_IT_IS = (
-    "Assay recommends a deployment format for your model, makes it, proves that the answers stayed "
-    "the same, and measures it on this machine."
+    "Assay recommends a deployment format for your model, converts to it, proves that the answers "
+    "stayed the same, and measures speed and memory on this machine."
 )
 FOLDER = Path(__file__).resolve().parents[1]
+ICON = FOLDER.parent / "static" / "assay.svg"  # a named icon would be fetched from elsewhere
+LANDING = "choose"
 
 
 @dataclass(frozen=True, slots=True)
 class PageInfo:
-    """One page. ``name`` is its file's stem and its URL path: Streamlit routes by that equality."""
+    """One page. ``name`` is its file's stem and its URL path: a cold deep link relies on that."""
 
     name: str
     title: str
@@ -57,7 +59,7 @@ def page_path(name: str) -> str:
 
 def router() -> None:
     """The whole user interface: set up the frame and run the page that the URL names."""
-    st.set_page_config(page_title="Assay", page_icon=":material/balance:", layout="wide")
+    st.set_page_config(page_title="Assay", page_icon=ICON, layout="wide")
     page = _navigation()
     st.session_state[state.SHELL_RAN] = True
     page.run()
@@ -79,20 +81,26 @@ def header(title: str, sentence: str = "") -> None:
 
 
 def _navigation() -> st.Page:
-    there = [info for info in PAGES if info.path.is_file()]
-    return st.navigation([_page(info) for info in there], position="top")
+    own = st.Page(_to_landing, title="Assay", url_path=LANDING, visibility="hidden")
+    return st.navigation([*map(_page, PAGES), own], position="top")
 
 
 def _page(info: PageInfo) -> st.Page:
+    is_landing = info.name == LANDING
     return st.Page(
         info.path,
         title=info.title,
         icon=f":material/{info.icon}:",
-        url_path=info.name,
-        default=info.name == "choose",
+        url_path="home" if is_landing else info.name,
+        default=is_landing,
         visibility=info.visibility,
         help=info.purpose,
     )
+
+
+def _to_landing() -> None:
+    """The landing page's own name as an address: Streamlit serves it at the root only."""
+    st.switch_page(page_path(LANDING), query_params=st.query_params.to_dict())
 
 
 def _footer() -> None:

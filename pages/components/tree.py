@@ -11,6 +11,8 @@ import streamlit as st
 import engine
 from pages.components import state
 
+WIDTH = 600
+"""Pixels: what a column has on a desk; less would make the words unreadable."""
 FONT = "Source Sans, sans-serif"
 UNKNOWN = "unknown"
 """The answer behind which the second half of the tree lies."""
@@ -42,8 +44,9 @@ class Edge:
 
 
 def draw(walk: engine.Walk) -> None:
-    """The picture, and under it the same as nested text."""
-    st.graphviz_chart(picture(walk), width="content", alt=sentence(walk))
+    """The picture, which scrolls sideways where it must, and under it the same as nested text."""
+    with st.container(horizontal=True, wrap=False):
+        st.graphviz_chart(picture(walk), width=WIDTH, alt=sentence(walk))
     with st.expander("The same as text"):
         st.markdown("\n".join(outline(walk)))
 
@@ -90,40 +93,44 @@ def outline(walk: engine.Walk) -> Iterator[str]:
 
 
 def edges(walk: engine.Walk) -> tuple[Edge, ...]:
-    """The founding tree whole; behind "I don't know" the walked questions and their exits."""
+    """The founding tree whole; behind "I don't know" the way walked and what is open now."""
     tree = engine.decision_tree()
     taken = walk.answers
-    shown = set(taken) | ({walk.question.id} if walk.question else set())
-    if taken.get(tree.root) != UNKNOWN:
-        shown |= _founding(tree)
-    else:
-        shown.discard(tree.root)
+    is_founding = taken.get(tree.root) != UNKNOWN
+    whole = _founding(tree) if is_founding else {walk.question.id} if walk.question else set()
     return tuple(
         Edge(question.id, answer.leads_to, answer.short, taken.get(question.id) == answer.id)
         for question in tree.questions
-        if question.id in shown
         for answer in question.answers
+        if question.id in whole or taken.get(question.id) == answer.id
     )
 
 
 def picture(walk: engine.Walk) -> graphviz.Digraph:
-    """The picture in the colours of the theme that is on."""
+    """The picture in the colours of the theme that is on, narrow enough for a telephone.
+
+    The founding tree grows to the right, each answer written into the box it leads to; the other
+    half grows downwards, since its boxes are shared by several answers.
+    """
     ink = DARK if st.context.theme.type == "dark" else LIGHT
+    shown = edges(walk)
+    is_founding = shown[0].source == engine.decision_tree().root
     graph = graphviz.Digraph(
         graph_attr={
-            "rankdir": "LR",
+            "rankdir": "LR" if is_founding else "TB",
             "bgcolor": "transparent",
-            "nodesep": "0.14",
-            "ranksep": "0.35",
+            "nodesep": "0.12",
+            "ranksep": "0.3",
         },
-        node_attr={"fontname": FONT, "fontsize": "13", "margin": "0.12,0.05"},
-        edge_attr={"fontname": FONT, "fontsize": "11", "arrowsize": "0.6"},
+        node_attr={"fontname": FONT, "fontsize": "14", "margin": "0.1,0.05", "height": "0.3"},
+        edge_attr={"fontname": FONT, "fontsize": "12", "arrowsize": "0.6"},
     )
-    shown = edges(walk)
+    answers = {edge.target: edge.label for edge in shown} if is_founding else {}
     for node in dict.fromkeys(id for edge in shown for id in (edge.source, edge.target)):
-        graph.node(node, **_node(node, walk, ink))
+        graph.node(node, **_node(node, answers.get(node), walk, ink))
     for edge in shown:
-        graph.edge(edge.source, edge.target, label=f" {edge.label} ", **_line(edge, ink))
+        label = {} if is_founding else {"label": f" {edge.label} "}
+        graph.edge(edge.source, edge.target, **label, **_line(edge, ink))
     return graph
 
 
@@ -133,21 +140,21 @@ def _founding(tree: engine.Tree) -> set[str]:
     return {tree.root} | {one.leads_to for one in answers if one.id != UNKNOWN}
 
 
-def _node(id: str, walk: engine.Walk, ink: Ink) -> dict[str, str]:
+def _node(id: str, answer: str | None, walk: engine.Walk, ink: Ink) -> dict[str, str]:
     tree = engine.decision_tree()
     leaf, question = tree.leaf(id), tree.question(id)
-    label = leaf.title if leaf else question.topic if question else id
+    name = leaf.title if leaf else question.topic if question else id
     is_lit = id in walk.nodes
     is_open = walk.question is not None and walk.question.id == id
     style = ["filled" if is_lit else "solid", *(["rounded"] if leaf is None else [])]
     return {
-        "label": f"<<b>{_escaped(label)}</b>>" if is_lit else label,
+        "label": f"{answer}:\n{name}" if answer else name,
         "shape": "box",
         "style": ",".join([*style, *(["dashed"] if is_open else [])]),
         "fillcolor": ink.lit_fill,
         "color": ink.lit if is_lit else ink.line,
         "fontcolor": ink.text if is_lit else ink.quiet,
-        "penwidth": "2.4" if is_lit else "1",
+        "penwidth": "2.6" if is_lit else "1",
     }
 
 
@@ -157,7 +164,3 @@ def _line(edge: Edge, ink: Ink) -> dict[str, str]:
         "fontcolor": ink.text if edge.lit else ink.quiet,
         "penwidth": "3" if edge.lit else "1",
     }
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

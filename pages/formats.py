@@ -1,0 +1,89 @@
+"""Formats: what each is good for and what it is not, the recipes, and the published figures."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+import engine
+from pages.components import guide, shell, state
+
+shell.guard()
+guides = engine.format_guides()
+
+
+def comparison() -> None:
+    """All formats side by side; the ratings are the founding document's."""
+    rows = [
+        {
+            "Format": one.label,
+            "Best for": one.best_for,
+            **(one.stars.in_words if one.stars else dict.fromkeys(RATINGS, "not rated")),
+        }
+        for one in guides
+    ]
+    st.table(rows, hide_index=True, border="horizontal", alt="The formats compared")
+    st.caption("Ratings from Assay's founding document: opinions to start from, not measurements.")
+
+
+def detail(one: engine.FormatGuide) -> None:
+    """One format, whole."""
+    st.header(f"{one.label}: {one.best_for}", anchor=False)
+    st.markdown(one.sentence)
+    if one.successor:
+        st.warning(one.status, icon=":material/history:")
+    else:
+        st.markdown(f"**Today.** {one.status}")
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Good for", anchor=False)
+        st.markdown(guide.bullets(one.use_cases))
+        st.subheader("Gains", anchor=False)
+        st.markdown(guide.bullets(one.benefits))
+        st.subheader("Limits", anchor=False)
+        st.markdown(guide.bullets(one.limits))
+    with right:
+        st.subheader("Facts", anchor=False)
+        facts = [{"What": name, "How": value} for name, value in one.specifications.items()]
+        st.table(facts, hide_index=True, hide_header=True, border="horizontal", alt="Facts")
+        st.subheader("Claims to test", anchor=False)
+        guide.claim_list(c for c in engine.claims() if c.format == one.name)
+    st.subheader("Pitfalls", anchor=False)
+    guide.pitfall_list(p for p in engine.pitfalls() if p.format == one.name)
+    st.subheader("Recipes", anchor=False)
+    guide.recipe_list(one.recipes)
+
+
+def published(table: engine.ReferenceTable) -> None:
+    """One published table, marked as somebody else's."""
+    st.markdown(f"**{table.title}** :gray-badge[published, other machine]")
+    rows = [
+        {"": row.label, **{column.label: guide.figure(row, column) for column in table.columns}}
+        for row in table.rows
+    ]
+    st.table(rows, hide_index=True, border="horizontal", alt=f"{table.title}, as published")
+    known = [f"batch {table.batch}" if table.batch else "", table.note, f"Source: {table.source}."]
+    if table.sequence:
+        known.insert(0, f"sequence {table.sequence}")
+    st.caption(" · ".join(part for part in known if part))
+
+
+RATINGS = next(one.stars for one in guides if one.stars).in_words
+
+shell.header("Formats", "What each one is good for, what it is not, and how to make it today.")
+comparison()
+chosen = st.segmented_control(
+    "Read about",
+    [one.name for one in guides],
+    format_func={one.name: one.label for one in guides}.__getitem__,
+    default=guides[0].name,
+    required=True,
+    key=state.FORMAT,
+    bind="query-params",
+)
+for one in guides:
+    if one.name == chosen:
+        detail(one)
+st.header("Published figures", anchor=False)
+st.markdown("To compare your own measurements with. Reports show them beside yours.")
+for table in engine.reference_tables():
+    published(table)
