@@ -9,7 +9,7 @@ import numpy as np
 
 _REPEATS = 5
 _SIDE = 64
-_TURNS = 60_000
+_TURNS = 120_000
 
 
 def canary_ns() -> int:

@@ -42,11 +42,11 @@ def cpu_quota() -> float | None:
     if text is not None:
         limit, period = text.split()
         return None if limit == "max" else int(limit) / int(period)
-    limit = _first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
-    period = _first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
-    if limit is None or period is None or int(limit) < 0:
+    quota = _first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
+    every = _first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
+    if quota is None or every is None or int(quota) < 0:
         return None
-    return int(limit) / int(period)
+    return int(quota) / int(every)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,11 +68,12 @@ def outside_evidence(blocks: tuple[Block, ...]) -> str | None:
     """Why a round says more about the machine than about the models; None when it does not."""
     for block in blocks:
         if block.steal_share is not None and block.steal_share > STEAL_LIMIT:
-            return f"the hypervisor took {block.steal_share:.1%} of the processor time"
+            return f"the hypervisor took {100 * block.steal_share:.1f} % of the processor time"
         before, after = block.canary_ns
         drift = abs(after - before) / min(before, after)
         if drift > DRIFT_LIMIT:
-            return f"fixed work took {drift:.0%} more or less time after a block than before it"
+            word = "longer" if after > before else "shorter"
+            return f"fixed work took {100 * drift:.0f} % {word} after a block than before it"
     return None
 
 

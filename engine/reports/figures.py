@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.bench.stats import DELTA
+from engine.reports import words
 from engine.reports.model import Report
 from engine.reports.recommendation import Recommendation, headline, recommendation
 from engine.reports.reference import ReferenceFigures, references
@@ -93,10 +94,14 @@ def _warnings(report: Report, variants: tuple[VariantFigures, ...]) -> tuple[str
     if variants and variants[0].processes < 8:
         found.append(
             f"A preview from {variants[0].processes} processes a variant. "
-            f"The standard preset settles differences down to {DELTA:.0%}."
+            f"The standard preset settles differences down to {words.share(DELTA)}."
         )
     if report.measurement is not None:
         discarded = {b.round: b.discarded for b in report.measurement.blocks if b.discarded}
-        for index, why in sorted(discarded.items()):
-            found.append(f"Round {index + 1} was discarded and replaced, whole: {why}.")
+        if discarded:
+            rounds = ", ".join(str(index + 1) for index in sorted(discarded))
+            found.append(
+                f"Discarded and replaced, whole: round {rounds}. Evidence from outside the models: "
+                f"{'; '.join(dict.fromkeys(discarded.values()))}."
+            )
     return tuple(found)

@@ -104,6 +104,8 @@ def _sentence(label: str, printed: float | None, measured: Ratio | None) -> str:
     if printed is None or measured is None:
         return ""
     says = f"printed {printed:.2f}×, here {words.times(measured)}"
+    if measured.verdict == "inconclusive":
+        return f"{label}: too uncertain here to hold against the table ({says})."
     alike = abs(measured.value / printed - 1) <= _ALIKE
     if alike or measured.low <= printed <= measured.high:
         return f"{label} gains here what the table says ({says})."

@@ -53,7 +53,6 @@ def verdict_table(report: Report, variants: tuple[VariantFigures, ...]) -> Table
             "Median, ms",
             "p90, ms",
             "Speed against the original",
-            "Items/s",
             "First answer",
             "Memory, MiB",
             "File, MiB",
@@ -66,7 +65,6 @@ def verdict_table(report: Report, variants: tuple[VariantFigures, ...]) -> Table
                 words.percentile(v.p50),
                 words.percentile(v.p90),
                 _speed(v),
-                words.number(v.throughput),
                 words.seconds(v.first_answer_s),
                 _or_absent(v.memory_mib),
                 words.number(v.size_mib),
@@ -84,22 +82,23 @@ def latency_table(variants: tuple[VariantFigures, ...]) -> Table:
     """The distribution of every variant in figures."""
     return Table(
         "Latency in ms",
-        ("Variant", "Least", "p50", "p90", "p99", "Mean", "Samples", "Processes", "Spread within"),
+        ("Variant", "p50", "p90", "p99", "Mean", "Items/s", "Samples", "Processes", "Spread"),
         tuple(
             (
                 v.name,
-                words.number(v.min_ms),
                 words.percentile(v.p50),
                 words.percentile(v.p90),
                 words.percentile(v.p99),
                 words.number(v.mean_ms),
+                words.number(v.throughput),
                 f"{v.samples}",
                 f"{v.processes}",
                 _share(v.within),
             )
             for v in variants
         ),
-        "A percentile is printed only when there are enough samples for it.",
+        "A percentile is printed only when there are enough samples for it. Spread: the typical "
+        "coefficient of variation inside one process.",
     )
 
 
@@ -262,7 +261,7 @@ def _small(value: float | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    return _ABSENT if value is None else f"{value:.1%}"
+    return _ABSENT if value is None else words.share(value, 1)
 
 
 def _or_absent(value: float | None) -> str:

@@ -64,7 +64,7 @@ def _order(variants: tuple[VariantFigures, ...], blocks: tuple[BlockFigure, ...]
     worst = max(variants, key=lambda v: v.between or 0)
     return (
         f"{len(blocks)} processes in {rounds} rounds, {discarded} discarded; the medians of "
-        f"{worst.name} spread most, by {worst.between or 0:.1%}."
+        f"{worst.name} spread most, by {words.share(worst.between or 0, 1)}."
     )
 
 

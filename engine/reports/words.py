@@ -40,7 +40,7 @@ def compared(ratio: Ratio, other: str) -> str:
     if ratio.verdict == "equivalent":
         return f"as fast as {other} ({times(ratio)})"
     if ratio.verdict == "small but real":
-        return f"within {DELTA:.0%} of {other} ({times(ratio)})"
+        return f"within {share(DELTA)} of {other} ({times(ratio)})"
     return f"not to be told apart from {other} ({times(ratio)})"
 
 
@@ -65,6 +65,11 @@ def size(count: int) -> str:
 def seconds(value: float) -> str:
     """A duration in ms below one second, else in s."""
     return f"{number(value * 1000)} ms" if value < 1 else f"{number(value)} s"
+
+
+def share(value: float, digits: int = 0) -> str:
+    """A share as per cent."""
+    return f"{100 * value:.{digits}f} %"
 
 
 def _plain(value: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from markupsafe import Markup
 from engine.reports.figures import figures
 from engine.reports.model import Report
 from engine.reports.render import charts
+
+_INTERVAL = re.compile(r"[\d.×]+ \[[^\]]{0,40}\]")
 
 if TYPE_CHECKING:
     from engine.store.shares import Share
@@ -65,4 +68,10 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    house.filters["together"] = _together
     return house.get_template("report.html")
+
+
+def _together(text: str) -> str:
+    """Keep ``71.2 [70.1, 73.0]`` on one line: an interval is read as one thing."""
+    return _INTERVAL.sub(lambda found: found.group().replace(" ", "\N{NO-BREAK SPACE}"), text)

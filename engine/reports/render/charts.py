@@ -15,10 +15,11 @@ from engine.reports.reference import ReferenceFigures
 from engine.reports.render.svg import element, path, picture, text, ticks
 from engine.reports.variants import VariantFigures
 
-WIDTHS = {"wide": 800, "narrow": 330}
+WIDTHS = {"wide": 912, "narrow": 330}
 COLOURS = 6
 DASHES = ("none", "7 4", "2 3", "10 3 2 3", "1 5", "12 5")
 _ROW = 46
+_LINE = 19
 _BAR = 14
 _LOG_FROM = 6.0
 
@@ -134,21 +135,27 @@ def _each(draw: Callable[[int, str], str]) -> str:
 
 
 def _bars(bars: tuple[Bar, ...], width: int, name: str, title: str) -> str:
-    """Label and value above each bar: nothing is squeezed on a narrow screen."""
+    """Label and value above each bar, on two lines where it is narrow: nothing is squeezed."""
     longest = max(max(bar.value, bar.high or 0) for bar in bars) or 1.0
+    stacked = name == "narrow"
+    row = _ROW + _LINE if stacked else _ROW
     drawn = [
         part
         for at, bar in enumerate(bars)
-        for part in _bar(bar, at * _ROW, width, (width - 8) / longest)
+        for part in _bar(bar, at * row, width, (width - 8) / longest, stacked)
     ]
-    return picture(width, len(bars) * _ROW, title, *drawn, name=name)
+    return picture(width, len(bars) * row, title, *drawn, name=name)
 
 
-def _bar(bar: Bar, top: float, width: int, scale: float) -> Iterable[str]:
-    room = (width - 14) // 7 - len(bar.shown)
-    label = bar.label if len(bar.label) <= room else f"{bar.label[: max(4, room - 1)]}…"
+def _bar(bar: Bar, top: float, width: int, scale: float, stacked: bool) -> Iterable[str]:
+    most = 38 if stacked else 60
+    label = bar.label if len(bar.label) <= most else f"{bar.label[: most - 1]}…"
     yield text(label, 0, top + 14, class_="label")
-    yield text(bar.shown, width, top + 14, class_="value", text_anchor="end")
+    if stacked:
+        top += _LINE
+        yield text(bar.shown, 0, top + 14, class_="value")
+    else:
+        yield text(bar.shown, width, top + 14, class_="value", text_anchor="end")
     y, length = top + 21, max(1.5, bar.value * scale)
     paint = (
         f"hollow c{bar.colour % (COLOURS + 1)}" if bar.hollow else f"fill c{bar.colour % COLOURS}"
@@ -196,7 +203,7 @@ def _axis(values: list[float], start: float, end: float) -> Axis:
 
 
 def _distribution(found: Figures, width: int, name: str) -> str:
-    height, left, bottom, top = 300, 44, 264, 10
+    height, left, bottom, top = 300, 52, 264, 10
     # The slowest hundredth would squeeze everything else; the table has p99.
     shown = [(v, [p for p in v.ecdf if p[1] <= 0.99 or len(v.ecdf) < 100]) for v in found.variants]
     across = _axis([x for _, points in shown for x, _ in points], left, width - 10)
@@ -204,7 +211,7 @@ def _distribution(found: Figures, width: int, name: str) -> str:
     for share in (0, 0.25, 0.5, 0.75, 1):
         y = bottom - share * (bottom - top)
         drawn.append(path(((left, y), (width - 10, y)), class_="grid"))
-        drawn.append(text(f"{share:.0%}", left - 8, y + 4, class_="tick", text_anchor="end"))
+        drawn.append(text(words.share(share), left - 8, y + 4, class_="tick", text_anchor="end"))
     for v, points in shown:
         line = [(across(points[0][0]), float(bottom))]
         for x, share in points:
