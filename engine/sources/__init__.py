@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import shutil
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -14,7 +15,7 @@ from typing import Literal
 from engine.errors import BadRequest
 from engine.files import files_of
 from engine.settings import settings
-from engine.sources.model import Found, Progress, Recognised, Wanted
+from engine.sources.model import UNPACKED, Found, Progress, Recognised, Wanted
 
 __all__ = ["Found", "Progress", "Recognised", "Wanted", "locate", "models_folder", "recognise"]
 
@@ -61,7 +62,10 @@ def models_folder() -> tuple[str, ...]:
 def recognise(found: Found, wanted: Wanted, out: Path, progress: Progress) -> Recognised:
     """Turn identified bytes into a runnable original below ``out/original``."""
     module = next(module for module in _modules() if found.kind in module.KINDS)
-    made: Recognised = module.recognise(found, wanted, out, progress)
+    try:
+        made: Recognised = module.recognise(found, wanted, out, progress)
+    finally:
+        shutil.rmtree(out / UNPACKED, ignore_errors=True)
     return made
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from engine.architectures import folder, spec_for
 from engine.errors import InvalidModel
 from engine.sources import archive, weights
-from engine.sources.model import Found, Progress, Recognised, Wanted
+from engine.sources.model import UNPACKED, Found, Progress, Recognised, Wanted
 from engine.sources.originals import place, recognised
 from engine.sources.state_dict import read_config
 
@@ -18,7 +18,7 @@ KINDS = ("huggingface",)
 def recognise(found: Found, wanted: Wanted, out: Path, progress: Progress) -> Recognised:
     """Read config and weights, then build the class transformers has for them."""
     progress("Unpacking", 0.1)
-    home = found.path if found.path.is_dir() else _unpacked(found.path, out / "unpacked")
+    home = found.path if found.path.is_dir() else _unpacked(found.path, out / UNPACKED)
     config = read_config(home / "config.json")
     files = _weight_files(home)
     progress("Reading the weights", 0.3)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from engine.types import Signature, SignatureOrigin, Step
 
+UNPACKED = "unpacked"
+"""The folder below a task's output for what an archive held; gone when the task ends."""
+
 Progress = Callable[[str, float | None], None]
 
 

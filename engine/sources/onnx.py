@@ -15,7 +15,7 @@ from engine.files import disk_errors
 from engine.lazy import Requirement, require
 from engine.registry import format_named
 from engine.sources import archive
-from engine.sources.model import Found, Progress, Recognised, Wanted
+from engine.sources.model import UNPACKED, Found, Progress, Recognised, Wanted
 from engine.sources.originals import bring, place, recognised
 from engine.sources.trying import agreed, bounded, runs
 from engine.types import Signature, Step
@@ -44,7 +44,7 @@ class External:
 def recognise(found: Found, wanted: Wanted, out: Path, progress: Progress) -> Recognised:
     """Check the graph and every file it points to, then keep it as one file or a folder."""
     progress("Reading the graph", 0.1)
-    scratch = out / "unpacked"
+    scratch = out / UNPACKED
     graph = _graph_file(found, scratch)
     proto = _parse(graph)
     _check_operators(proto)

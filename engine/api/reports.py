@@ -1,0 +1,97 @@
+"""Reports over HTTP: exports by id, and the page behind a share link, rendered on the server."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from engine import store
+from engine.api.answers import answering
+from engine.errors import NotFound
+from engine.reports.export import export_csv, export_json, export_markdown
+from engine.reports.model import Report
+from engine.reports.render import export_html, page_html
+
+_PRIVATE = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+_NOTHING_REMOTE = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One way a report leaves: how it is written, and as what it is served."""
+
+    write: Callable[[Report], str]
+    media_type: str
+
+
+EXPORTS = {
+    "json": Export(export_json, "application/json"),
+    "csv": Export(export_csv, "text/csv; charset=utf-8"),
+    "md": Export(export_markdown, "text/markdown; charset=utf-8"),
+    "html": Export(export_html, "text/html; charset=utf-8"),
+}
+
+
+@answering
+async def export(request: Request) -> Response:
+    """The report as an attachment. 404 for an id or an ending that there is not."""
+    report_id, ending = request.path_params["id"], request.path_params["ending"]
+    if ending not in EXPORTS:
+        raise NotFound(
+            f"Reports are not exported as {ending[:20]!r}.", hint=f"There is {', '.join(EXPORTS)}."
+        )
+    chosen = EXPORTS[ending]
+    text = await anyio.to_thread.run_sync(lambda: chosen.write(store.reports.load(report_id)))
+    headers = _PRIVATE | {
+        "Content-Disposition": f'attachment; filename="assay-{_plain(report_id)}.{ending}"',
+        "Content-Security-Policy": _NOTHING_REMOTE,
+    }
+    return Response(text, media_type=chosen.media_type, headers=headers)
+
+
+async def shared(request: Request) -> Response:
+    """A shared snapshot as a page. Unknown, expired and revoked links look alike: 404."""
+    headers = _PRIVATE | {"Content-Security-Policy": _NOTHING_REMOTE}
+    token = request.path_params["token"]
+    try:
+        page = await anyio.to_thread.run_sync(lambda: page_html(store.shares.find(token)))
+    except NotFound as error:
+        return HTMLResponse(_lost(error), status_code=404, headers=headers)
+    return HTMLResponse(page, headers=headers)
+
+
+def _plain(report_id: str) -> str:
+    return "".join(sign for sign in report_id if sign.isascii() and sign.isalnum())[:32]
+
+
+def _lost(error: NotFound) -> str:
+    """A page of its own for a link that opens nothing."""
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<title>Nothing here · Assay</title>"
+        "<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:20vh auto;"
+        "padding:0 1rem;color-scheme:light dark}</style>"
+        f"<h1>Nothing here</h1><p>{html.escape(error.message)}</p>"
+        f"<p>{html.escape(error.hint)}</p></html>"
+    )
+
+
+ROUTES = [
+    Route("/api/v1/reports/{id}.{ending}", export, methods=["GET"]),
+    Route("/r/{token}", shared, methods=["GET"]),
+]

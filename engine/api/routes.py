@@ -1,0 +1,11 @@
+"""Every route and every middleware that the web server carries beside the pages."""
+
+from __future__ import annotations
+
+from starlette.middleware import Middleware
+
+from engine.api import artifacts, health, reports, uploads
+from engine.api.origin import OriginGuard
+
+ROUTES = [*health.ROUTES, *uploads.ROUTES, *artifacts.ROUTES, *reports.ROUTES]
+MIDDLEWARE = [Middleware(OriginGuard)]

@@ -1,0 +1,126 @@
+"""What a model is: its figures, inputs and outputs, operators, facts, and where it can go."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+import engine
+from engine import BadRequest, Model, Signature
+from pages.components import artifacts, signature, state
+
+_KINDS = {
+    "sample": "Sample",
+    "onnx": "ONNX",
+    "torchscript": "TorchScript",
+    "exported": "torch.export",
+    "state_dict": "State dict",
+    "safetensors": "Safetensors",
+    "huggingface": "Hugging Face",
+}
+_ORIGINS = {
+    "carried": "The file carries this signature itself.",
+    "proposed": "Assay proposed this signature and tried it by running the model once.",
+    "given": "You gave this signature; the model ran with it.",
+}
+_CHARTED = 15
+
+
+def summary(model: Model) -> None:
+    """Name and the three figures everybody asks for."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(_plain(model.name), anchor=False)
+        st.badge(_KINDS.get(model.kind, model.kind), color="gray")
+    with st.container(horizontal=True):
+        parameters = "not known" if model.parameters is None else _count(model.parameters)
+        st.metric("Parameters", parameters, border=True)
+        st.metric("Size on disk", artifacts.megabytes(model.artifact.size_bytes), border=True)
+        operators = sum(model.op_histogram.values())
+        st.metric("Operators", f"{operators:,}", border=True)
+    if model.kind != "sample":
+        st.markdown(
+            ":material/verified_user: No known-bad pattern found. :gray[No scanner proves a file "
+            "safe: models are opened in a process of their own.]"
+        )
+    for note in model.notes:
+        st.text(f"Note: {note}")
+
+
+def signature_of(model: Model, *, editable: bool) -> Signature | None:
+    """Inputs and outputs; gives the inputs a person changed and wants tried."""
+    st.subheader("Inputs and outputs", anchor=False)
+    st.caption(_ORIGINS[model.signature_origin])
+    own = model.artifact.signature
+    changed = None
+    if editable:
+        changed = _edited(model)
+    else:
+        signature.table(own.inputs)
+    st.markdown("Outputs")
+    signature.table(own.outputs)
+    return changed
+
+
+def _edited(model: Model) -> Signature | None:
+    own = model.artifact.signature
+    st.markdown("Inputs")
+    try:
+        edited = signature.editor(own.inputs, f"{state.SIGNATURE}-{model.id}", fixed=True)
+    except BadRequest as error:
+        st.error(error.message)
+        st.text(error.hint)
+        return None
+    if edited.inputs == own.inputs:
+        return None
+    st.info("You changed the inputs. They are tried by running the model once.")
+    return edited if st.button("Try these inputs", type="primary") else None
+
+
+def operators(model: Model) -> None:
+    """How often each operator occurs: the most frequent drawn, all of them in a table."""
+    ordered = sorted(model.op_histogram.items(), key=lambda item: (-item[1], item[0]))
+    if not ordered:
+        return
+    rows = [{"Operator": name, "Count": count} for name, count in ordered]
+    st.subheader("Operators", anchor=False)
+    st.bar_chart(
+        rows[:_CHARTED],
+        x="Operator",
+        y="Count",
+        horizontal=True,
+        sort="-Count",
+        height=28 * min(len(rows), _CHARTED) + 60,
+    )
+    with st.expander(f"All {len(rows)} kinds of operators"):
+        st.dataframe(rows, hide_index=True)
+
+
+def facts(model: Model) -> None:
+    """What else the file says."""
+    if model.facts:
+        st.subheader("Facts", anchor=False)
+        rows = [{"Fact": name, "Value": value} for name, value in model.facts.items()]
+        rows.append({"Fact": "sha256", "Value": model.artifact.sha256})
+        st.dataframe(rows, hide_index=True)
+
+
+def reach(model: Model) -> None:
+    """The formats it can be converted to, and why not the others."""
+    labels = {name: spec.label for name, spec in engine.list_formats().items()}
+    st.subheader("Where it can go", anchor=False)
+    for item in sorted(model.reach, key=lambda item: not item.reachable):
+        mark = ":green[:material/check_circle:]" if item.reachable else ":gray[:material/block:]"
+        with st.container(horizontal=True, vertical_alignment="top", gap="small"):
+            st.markdown(f"{mark} **{_plain(labels.get(item.format, item.format))}**")
+            st.text(item.reason)
+
+
+def _count(number: int) -> str:
+    for size, word in ((1e9, "billion"), (1e6, "million")):
+        if number >= size:
+            return f"{number / size:,.1f} {word}"
+    return f"{number:,}"
+
+
+def _plain(text: str) -> str:
+    """Text as Markdown that shows it unchanged: names of files and models are data."""
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+!|<>$:~" else sign for sign in text)

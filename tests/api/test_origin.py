@@ -1,0 +1,88 @@
+"""Only this machine's names, and only our own pages change anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from engine.api.origin import is_loopback_name
+from engine.api.routes import MIDDLEWARE
+
+
+async def touch(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("touched")
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    app = Starlette(
+        routes=[Route("/x", touch, methods=["GET", "POST", "PATCH", "DELETE"])],
+        middleware=MIDDLEWARE,
+    )
+    with TestClient(app, "http://127.0.0.1:8501", client=("127.0.0.1", 5000)) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://evil.example", "null", "http://127.0.0.1:9999", "http://127.0.0.1:8501.evil.example"],
+)
+def test_a_foreign_origin_may_not_change_anything(
+    client: TestClient, method: str, origin: str
+) -> None:
+    answer = client.request(method, "/x", headers={"Origin": origin})
+    assert answer.status_code == 403
+    assert answer.json()["message"]
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:8501", None])
+def test_our_pages_and_programs_on_this_machine_may(client: TestClient, origin: str | None) -> None:
+    headers = {"Origin": origin} if origin else {}
+    assert client.post("/x", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8501", "127.0.0.1.evil.example", ""])
+def test_a_rebound_name_reaches_nothing(client: TestClient, host: str) -> None:
+    assert client.get("/x", headers={"Host": host}).status_code == 403
+
+
+def test_no_origin_from_elsewhere_may_not(client: TestClient) -> None:
+    with TestClient(client.app, "http://127.0.0.1:8501", client=("10.0.0.7", 1)) as far:
+        assert far.post("/x").status_code == 403
+        assert far.get("/x").status_code == 200
+
+
+def test_a_foreign_websocket_is_closed(client: TestClient) -> None:
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("/x", headers={"Origin": "http://evil.example"}),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [
+        ("localhost", True),
+        ("localhost:8501", True),
+        ("127.0.0.1:8501", True),
+        ("127.9.9.9", True),
+        ("[::1]:8501", True),
+        ("::1", True),
+        ("0.0.0.0:8501", False),
+        ("localhost.evil.example", False),
+        ("user@localhost", False),
+        ("[", False),
+        ("", False),
+    ],
+)
+def test_which_names_are_this_machine(host: str, ours: bool) -> None:
+    assert is_loopback_name(host) is ours

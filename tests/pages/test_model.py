@@ -1,0 +1,101 @@
+"""The Model page, through the real entry, with a real model recognised in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.pipeline import ImportRequest, import_model
+from engine.settings import settings
+from engine.types import Signature, TensorSpec
+from tests.engine.sources.steps import DirectSteps
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def model_id(workspace: Path) -> str:
+    steps = DirectSteps(workspace)
+    return str(import_model(steps, ImportRequest("sample", "adaptive"))["model_id"])
+
+
+def texts(app: AppTest) -> str:
+    shown = (*app.markdown, *app.text, *app.caption, *app.subheader, *app.title)
+    return "\n".join(str(item.value) for item in shown)
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def test_a_first_visitor_sees_what_to_do(open_page: OpenPage) -> None:
+    page = open_page("model")
+    assert not page.exception
+    assert [tab.label for tab in page.tabs] == ["Try a sample", "Upload a model"]
+    assert {"Use ResNet-50", "Use Digits", "Use Adaptive"} <= set(labels(page))
+    recognise = next(b for b in page.button if b.label == "Recognise this model")
+    assert recognise.disabled
+
+
+def test_a_sample_becomes_a_job_in_the_url(open_page: OpenPage) -> None:
+    page = open_page("model")
+    next(b for b in page.button if b.label == "Use Adaptive").click().run()
+    assert not page.exception
+    assert page.query_params["job"]
+    assert "Cancel" in labels(page)
+
+
+def test_a_model_is_shown_by_its_link(open_page: OpenPage, model_id: str) -> None:
+    page = open_page("model", model=model_id)
+    assert not page.exception
+    shown = texts(page)
+    assert "Adaptive" in shown and "Inputs and outputs" in shown and "Where it can go" in shown
+    assert {metric.label: metric.value for metric in page.metric}["Parameters"] == "1,716"
+    assert "Convert this model" in labels(page)
+
+
+def test_a_link_to_a_model_that_is_gone_says_so(open_page: OpenPage) -> None:
+    page = open_page("model", model="0" * 16)
+    assert not page.exception
+    assert any("no such model" in warning.value for warning in page.warning)
+    assert "Use ResNet-50" in labels(page)
+
+
+def test_a_link_to_a_job_that_is_gone_says_so(open_page: OpenPage) -> None:
+    page = open_page("model", job="nothing")
+    assert not page.exception
+    assert page.warning and "Use ResNet-50" in labels(page)
+
+
+def test_the_models_folder_appears_only_when_there_is_one(
+    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "models"
+    home.mkdir()
+    (home / "net.onnx").write_bytes(b"x")
+    monkeypatch.setenv("ASSAY_MODELS", str(home))
+    settings.cache_clear()
+    page = open_page("model")
+    assert [tab.label for tab in page.tabs][-1] == "From the models folder"
+    assert not page.exception
+
+
+def test_names_of_models_are_shown_as_text(open_page: OpenPage, workspace: Path) -> None:
+    from dataclasses import replace
+
+    from engine import store
+
+    made = import_model(DirectSteps(workspace), ImportRequest("sample", "adaptive"))
+    hostile = "![x](http://evil.example/x.png)<img src=x onerror=alert(1)>"
+    known = store.models.load(str(made["model_id"]))
+    spec = TensorSpec(hostile, "float32", ("batch", 2))
+    artifact = replace(known.artifact, signature=Signature((spec,), (spec,)))
+    store.models.save(replace(known, id="f" * 16, name=hostile, artifact=artifact))
+    page = open_page("model", model="f" * 16)
+    assert not page.exception
+    assert not any("![x](" in item.value for item in (*page.markdown, *page.subheader))
+
+
