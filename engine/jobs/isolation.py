@@ -48,12 +48,14 @@ def _minimal(folder: Path) -> dict[str, str]:
     places = (str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin")
     return {
         "PATH": os.pathsep.join(places),
-        "HOME": str(folder),
+        "HOME": str(folder / "tmp"),
         "TMPDIR": str(folder / "tmp"),
         "PYTHONPATH": str(_ROOT),
         "PYTHONHASHSEED": "0",
         "LANG": "C.UTF-8",
         "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "ORT_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",
     }
 

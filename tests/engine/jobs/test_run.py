@@ -39,7 +39,9 @@ def test_a_worker_inherits_nothing_but_what_its_task_names(
     assert "SECRET_TOKEN" not in result["environment"]
     assert result["environment"]["OMP_NUM_THREADS"] == "1"
     assert result["environment"]["HF_HUB_OFFLINE"] == "1"
-    assert result["environment"]["HOME"] == result["cwd"] == str(tmp_path / "task")
+    assert result["environment"]["ORT_DISABLE_TELEMETRY"] == "1"
+    assert result["cwd"] == str(tmp_path / "task")
+    assert result["environment"]["HOME"] == str(tmp_path / "task" / "tmp")
 
 
 def test_what_a_worker_writes_is_nobody_elses(probe: Probe, tmp_path: Path) -> None:

@@ -1,0 +1,103 @@
+"""The command line as a person types it, in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import store
+from engine.cli import main
+from engine.reports.export import import_report
+
+ROOT = Path(__file__).parents[2]
+
+
+def engine(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m engine …`` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "engine", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+
+
+def test_a_sample_goes_from_the_shell_to_a_report(workspace: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    done = engine(
+        *("run", "--sample", "adaptive", "--to", "torchscript", "--batch", "2"),
+        *("--threads", "1", "--report", str(out)),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "TorchScript" in done.stdout
+    assert "Verify TorchScript: done" in done.stderr
+    report = import_report(out.read_text())
+    assert [made.format for made in report.artifacts] == ["torch", "torchscript"]
+    assert report.measurement is not None
+    assert {variant.batch for variant in report.measurement.plan.variants} == {2}
+    (listed,) = store.reports.recent()
+    assert listed.formats == ("torchscript",)
+    assert not list((workspace / "jobs").glob("*/*/*/out"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "required"),
+        (("run", "--to", "onnx"), "required"),
+        (("run", "--sample", "nothing", "--to", "onnx"), "digits"),
+        (("run", "--sample", "digits", "--to", "nothing"), "onnx"),
+        (("run", "--sample", "digits", "--to", "onnx", "--batch", "0"), "whole number"),
+        (("run", "--sample", "digits", "--to", "onnx", "--preset", "x"), "quick"),
+        (("run", "--model", "/nothing/here", "--to", "onnx"), "nothing at"),
+        (("run", "--model", "/etc", "--to", "onnx", "--signature", "x"), "name:dtype"),
+    ],
+)
+def test_wrong_usage_is_said_and_nothing_is_started(
+    workspace: Path,
+    arguments: tuple[str, ...],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err
+    assert not (workspace / "jobs").exists()
+
+
+def test_a_file_that_is_no_model_is_one_sentence(workspace: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_text("This is a letter, not a model.\n")
+    done = engine("run", "--model", str(tmp_path / "model.onnx"), "--to", "onnx")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+
+
+def test_the_folder_of_the_report_must_be_there(workspace: Path, tmp_path: Path) -> None:
+    wanted = str(tmp_path / "nowhere" / "out.json")
+    done = engine("run", "--sample", "digits", "--to", "onnx", "--report", wanted)
+    assert done.returncode == 1
+    assert "no folder" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "key"), [("samples", "name"), ("formats", "available"), ("doctor", "back_ends")]
+)
+def test_listings_are_for_people_and_for_programs(
+    workspace: Path, command: str, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command]) == 0
+    shown = capsys.readouterr().out
+    assert main([command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    entries = found if isinstance(found, list) else [found]
+    assert all(key in entry for entry in entries)
+    names = found if isinstance(found, list) else found["back_ends"]
+    assert all(entry["name"] in shown for entry in names)

@@ -1,0 +1,109 @@
+"""Web and host together, as ``make run`` starts them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from engine.jobs import locks
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number: int = free.getsockname()[1]
+        return number
+
+
+@contextmanager
+def serving(port: int) -> Iterator[subprocess.Popen[str]]:
+    """``python -m engine serve``, from its greeting to its end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engine", "serve", "--port", str(port)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("Assay is at"):
+                break
+        else:
+            pytest.fail("".join(said))
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def until(so: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not so():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def host_pid(parent: int) -> int | None:
+    """The host among a process's children."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    for child in children:
+        if Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[-2:-1] == [b"host"]:
+            return int(child)
+    return None
+
+
+def test_it_serves_restarts_a_dead_host_and_ends_everything(workspace: Path, port: int) -> None:
+    with serving(port) as process:
+        with urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
+            assert answer.status == 200
+        until(lambda: locks.held(locks.host_lock()))
+        first = host_pid(process.pid)
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        until(lambda: host_pid(process.pid) not in (None, first))
+        until(lambda: locks.held(locks.host_lock()))
+    assert process.returncode == 0
+    assert not locks.held(locks.host_lock())
+
+
+def test_a_taken_port_is_one_sentence(workspace: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        number = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "engine", "serve", "--port", str(number)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert str(number) in done.stderr and "Traceback" not in done.stderr
+    assert not locks.held(locks.host_lock())
+
+
+def test_a_host_that_runs_already_is_used_and_left_alone(workspace: Path, port: int) -> None:
+    with locks.single(locks.host_lock()) as only:
+        assert only
+        with serving(port) as process:
+            assert host_pid(process.pid) is None
+        assert locks.held(locks.host_lock())
