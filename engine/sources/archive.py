@@ -26,6 +26,7 @@ _RATIO_FROM = 10 << 20
 _CHUNK = 1 << 20
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _NAME_LIMIT = 1024
+_END_SIZE = 22
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -101,6 +102,7 @@ class Archive:
 @contextmanager
 def opened(path: Path) -> Iterator[Archive]:
     """A zip, checked. Raises InvalidModel when it is damaged, UnsafeModel when it is a trap."""
+    _check_end(path)
     try:
         source = zipfile.ZipFile(path)
     except _DAMAGE as error:
@@ -113,17 +115,25 @@ def opened(path: Path) -> Iterator[Archive]:
         yield Archive(path, source)
 
 
+def _check_end(path: Path) -> None:
+    """The table of contents ends the file: with bytes after it, readers disagree on what is in."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _END_SIZE))
+        end = file.read()
+    if not (len(end) == _END_SIZE and end.startswith(b"PK\x05\x06") and end.endswith(b"\0\0")):
+        raise InvalidModel(
+            "This file begins like a zip but does not end like one: it was cut short, or "
+            "something was appended to it.",
+            hint="Compare its size with the original's and bring it again; zip comments are not "
+            "taken.",
+        )
+
+
 def _checked(path: Path, source: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """Every regular member by name. Raises at the first that is not as it should be."""
     infos = source.infolist()
     if not infos:
         raise InvalidModel("This zip is empty.", hint="Put the model's files into it.")
-    if source.comment:
-        # Two readers may disagree on where a zip with a comment ends, and so on what is in it.
-        raise UnsafeModel(
-            "This zip carries a comment after its table of contents.",
-            hint="Make the zip again without a comment.",
-        )
     if len(infos) > MAX_MEMBERS:
         raise UnsafeModel(
             f"This zip has {len(infos):,} entries; at most {MAX_MEMBERS:,} are opened.",

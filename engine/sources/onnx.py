@@ -18,6 +18,7 @@ from engine.sources import archive
 from engine.sources.model import UNPACKED, Found, Progress, Recognised, Wanted
 from engine.sources.originals import bring, place, recognised
 from engine.sources.trying import agreed, bounded, runs
+from engine.sources.words import quoted
 from engine.types import Signature, Step
 
 KINDS = ("onnx",)
@@ -248,9 +249,8 @@ def _check_model(graph: Path) -> None:
     try:
         onnx.checker.check_model(str(graph))
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0][:200] if str(error).strip() else "no reason"
         raise InvalidModel(
-            f"This is ONNX, but not a valid model: {first}",
+            f"This is ONNX, but not a valid model: {quoted(error)}",
             hint="Export it again, or repair what the checker names.",
         ) from error
 

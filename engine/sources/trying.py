@@ -11,6 +11,7 @@ import numpy as np
 from engine.errors import BadRequest, EngineError, UnsupportedModel
 from engine.feeds import shaped, with_outputs
 from engine.registry import open_runner
+from engine.sources.words import quoted
 from engine.types import Artifact, Dim, Feed, RunnerOptions, Signature, TensorSpec
 from engine.verify.inputs import feed
 
@@ -41,7 +42,8 @@ def runs(format: str, path: Path, signature: Signature) -> None:
         raise
     except EngineError as error:
         raise BadRequest(
-            f"The model was read, but does not run on values of its own signature: {error.message}",
+            f"The model was read, but does not run on values of its own signature: "
+            f"{quoted(error.message)}",
             hint="Give the signature: the range of whole-number inputs (token ids below the "
             "vocabulary's size), or a fixed size for an axis that cannot vary.",
         ) from error
@@ -54,7 +56,7 @@ def given(format: str, path: Path, signature: Signature) -> Signature:
     except EngineError as error:
         inputs = ", ".join(f"{spec.name} {shaped(spec.shape)}" for spec in signature.inputs)
         raise BadRequest(
-            f"The model does not run with the inputs {inputs}: {error.message}",
+            f"The model does not run with the inputs {inputs}: {quoted(error.message)}",
             hint="Change the shapes, types or order of the inputs and try again.",
         ) from error
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.errors import InvalidModel, UnsafeModel
 from engine.sources import archive, pickles
+from engine.sources.words import quoted
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "params", "weights", "ema")
 _TENSOR_LIMIT = 200_000
@@ -32,7 +33,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
         tensors: dict[str, Any] = load_file(path)
     except (SafetensorError, ValueError, KeyError, OSError) as error:
         raise InvalidModel(
-            f"This begins like safetensors but cannot be read as such: {str(error)[:200]}",
+            f"This begins like safetensors but cannot be read as such: {quoted(error)}",
             hint="It was cut short or changed: bring it again.",
         ) from error
     if not tensors:
@@ -54,14 +55,13 @@ def _torch(path: Path, *, zipped: bool) -> Any:
     except MemoryError:
         raise
     except Exception as error:
-        text = str(error).strip().splitlines()[0][:160] if str(error).strip() else "no reason"
         if "Unsupported" in str(error) or "weights_only" in str(error):
             raise UnsafeModel(
-                f"PyTorch refuses to open this file as weights alone: {text}",
+                f"PyTorch refuses to open this file as weights alone: {quoted(error)}",
                 hint="Save them with torch.save(model.state_dict(), path) or as safetensors.",
             ) from error
         raise InvalidModel(
-            f"PyTorch cannot read this file: {text}",
+            f"PyTorch cannot read this file: {quoted(error)}",
             hint="It was cut short or changed: bring it again.",
         ) from error
 

@@ -97,5 +97,3 @@ def test_names_of_models_are_shown_as_text(open_page: OpenPage, workspace: Path)
     page = open_page("model", model="f" * 16)
     assert not page.exception
     assert not any("![x](" in item.value for item in (*page.markdown, *page.subheader))
-
-

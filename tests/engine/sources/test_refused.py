@@ -1,0 +1,394 @@
+"""What is not a model, and what could do harm: one clear sentence each, and nothing happens."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import InvalidModel, UnsafeModel, UnsupportedModel
+from engine.sources import programs
+from engine.sources.detect import identify
+from tests.engine.sources.conftest import (
+    Bring,
+    export,
+    net,
+    onnx_model,
+    refused,
+    script,
+    with_external_data,
+    zipped,
+)
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Any:
+    """A file that a hostile model would create. It must not be there afterwards."""
+    path = tmp_path / "canary"
+    yield path
+    assert not path.exists(), "hostile code ran"
+
+
+def _tar() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as target:
+        info = tarfile.TarInfo("model.onnx")
+        target.addfile(info)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a.onnx", b"", "empty"),
+        ("a.onnx", b"this is only a text", "text file"),
+        ("a.pt", b"<!DOCTYPE html><html><body>Sign in</body></html>", "web page"),
+        ("a.safetensors", b"version https://git-lfs.github.com/spec/v1\noid x\n", "Git LFS"),
+        ("a.tar", _tar(), "tar archive"),
+        ("a.onnx", b"\x89PNG\r\n\x1a\n" + bytes(50), "PNG"),
+        ("a.pt", b"\x7fELF" + bytes(50), "program"),
+        ("a.pt", b"\x1f\x8b" + bytes(50), "gzip"),
+        ("a.bin", bytes(range(256)) * 4, "no model format"),
+        ("a.zip", b"PK\x03\x04" + bytes(100), "cut short"),
+        ("a.safetensors", struct.pack("<Q", 900) + b'{"a":1}', "cut short|header alone"),
+        ("a.safetensors", struct.pack("<Q", 2) + b"{}", "no tensors"),
+        ("a.safetensors", struct.pack("<Q", 9) + b'{"a": 1}}' + bytes(9), "cannot be read"),
+    ],
+)
+def test_what_is_no_model(bring: Bring, tmp_path: Path, name: str, data: bytes, said: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    message = refused(bring, path, InvalidModel, architecture="digits").message
+    assert any(part in message for part in said.split("|")), message
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a.gguf", b"GGUF\x03\x00\x00\x00" + bytes(30), "GGUF"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n" + bytes(30), "Keras"),
+    ],
+)
+def test_what_is_not_read_yet(
+    bring: Bring, tmp_path: Path, name: str, data: bytes, said: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    message = refused(bring, path, UnsupportedModel).message
+    assert said in message and "not read it yet" in message
+
+
+def test_zips_that_are_not_read_yet(bring: Bring, tmp_path: Path) -> None:
+    keras = {"metadata.json": b"{}", "config.json": b"{}", "model.weights.h5": b"x"}
+    assert "Keras" in refused(bring, zipped(tmp_path / "k.keras", keras), UnsupportedModel).message
+    saved = {"m/saved_model.pb": b"\x08\x01", "m/variables/variables.index": b""}
+    assert (
+        "SavedModel" in refused(bring, zipped(tmp_path / "s.zip", saved), UnsupportedModel).message
+    )
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("form", ["torchscript", "exported", "onnx", "state_dict", "safetensors"])
+def test_every_form_cut_short(
+    bring: Bring, tmp_path: Path, digits: dict[str, Any], form: str, keep: float
+) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    path = tmp_path / "model"
+    if form == "torchscript":
+        script(net(), path)
+    elif form == "exported":
+        export(net(), path)
+    elif form == "onnx":
+        path.write_bytes(onnx_model().SerializeToString())
+    elif form == "state_dict":
+        torch.save(digits, path)
+    else:
+        save_file(digits, path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * keep)])
+    refused(bring, path, InvalidModel, architecture="digits")
+
+
+def test_a_zip_of_something_else_says_what_it_holds(bring: Bring, tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"holiday.jpg": b"x", "notes.txt": b"y"})
+    assert "'holiday.jpg'" in refused(bring, path, InvalidModel).message
+
+
+def test_weights_without_config_say_what_is_missing(bring: Bring, tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"model.safetensors": b"x"})
+    assert "config.json is missing" in refused(bring, path, InvalidModel).message
+
+
+class Runs:
+    """Pickles into a call."""
+
+    def __init__(self, function: Callable[..., Any], *given: Any) -> None:
+        self.call = (function, given)
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+@pytest.mark.parametrize("zipped_file", [True, False])
+def test_a_pickled_module_is_told_three_ways(
+    bring: Bring, tmp_path: Path, zipped_file: bool
+) -> None:
+    import torch
+    from torch import nn
+
+    path = tmp_path / "whole.pt"
+    torch.save(nn.Sequential(nn.Linear(2, 2)), path, _use_new_zipfile_serialization=zipped_file)
+    error = refused(bring, path, UnsafeModel)
+    assert "whole pickled model" in error.message
+    assert all(way in error.hint for way in ("state_dict", "torch.jit", "torch.export"))
+
+
+@pytest.mark.parametrize("zipped_file", [True, False])
+def test_a_pickle_that_runs_a_command(
+    bring: Bring, tmp_path: Path, canary: Path, zipped_file: bool
+) -> None:
+    import torch
+
+    path = tmp_path / "evil.pt"
+    evil = {"weight": torch.zeros(2), "x": Runs(os.system, f"touch {canary}")}
+    torch.save(evil, path, _use_new_zipfile_serialization=zipped_file)
+    error = refused(bring, path, UnsafeModel, architecture="digits")
+    assert "system" in error.message
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda canary: (eval, f"open({str(canary)!r}, 'w')"),
+        lambda canary: (exec, f"open({str(canary)!r}, 'w')"),
+        lambda canary: (__import__, "this"),
+        lambda canary: (getattr, "x", "upper"),
+        lambda canary: (open, str(canary), "w"),
+        lambda canary: (__import__("pkgutil").resolve_name, "os:system"),
+        lambda canary: (__import__("ctypes").CDLL, "libc.so.6"),
+        lambda canary: (__import__("pathlib").Path.touch, canary),
+    ],
+)
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+def test_raw_pickles_that_call_something(
+    bring: Bring, tmp_path: Path, canary: Path, call: Any, protocol: int
+) -> None:
+    function, *given = call(canary)
+    data = pickle.dumps({"w": Runs(function, *given)}, protocol=protocol)
+    for target in (data, data[:-1], data[:-1] + b"\xff\xff"):
+        path = tmp_path / "archive.pt"
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("a/data.pkl", target)
+            file.writestr("a/version", "3")
+        refused(bring, path, UnsafeModel, architecture="digits")
+
+
+def test_a_pickle_under_another_name_inside_the_zip(
+    bring: Bring, tmp_path: Path, canary: Path, digits: dict[str, Any]
+) -> None:
+    import torch
+
+    path = tmp_path / "a.pt"
+    torch.save(digits, path)
+    with zipfile.ZipFile(path, "a") as file:
+        evil = pickle.dumps(Runs(os.system, f"touch {canary}"), protocol=2)
+        file.writestr("a/picture.png", evil)
+    refused(bring, path, UnsafeModel, architecture="digits")
+
+
+def test_a_tensor_that_claims_more_bytes_than_it_has(bring: Bring, tmp_path: Path) -> None:
+    import torch
+
+    path = tmp_path / "bomb.pt"
+    torch.save({"a": torch.zeros(1).expand(1 << 34), "b": torch.zeros(2)}, path)
+    assert "claims" in refused(bring, path, InvalidModel, architecture="digits").message
+
+
+def test_torchscript_that_opens_files(bring: Bring, tmp_path: Path, canary: Path) -> None:
+    import torch
+    from torch import nn
+
+    class Writes(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + torch.from_file("/etc/passwd", size=16)
+
+    path = script(Writes(), tmp_path / "w.pt")
+    assert "from_file" in refused(bring, path, UnsafeModel).message
+
+
+def _program(change: Callable[[Any], None], tmp_path: Path) -> Path:
+    """A ``.pt2`` whose program was changed."""
+    import json
+
+    source = export(net(), tmp_path / "good.pt2")
+    path = tmp_path / "evil.pt2"
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name.endswith("models/model.json"):
+                program = json.loads(data)
+                change(program)
+                data = json.dumps(program).encode()
+            new.writestr(name, data)
+    return path
+
+
+CODE = "__import__('os').system('touch {canary}')"
+
+
+@pytest.mark.parametrize(
+    "where", ["size", "guard", "guard text", "target", "name", "layout", "key"]
+)
+def test_a_program_that_would_be_evaluated(
+    bring: Bring, tmp_path: Path, canary: Path, where: str
+) -> None:
+    code = CODE.format(canary=canary)
+
+    def change(program: Any) -> None:
+        graph = program["graph_module"]["graph"]
+        if where == "size":
+            values = graph["tensor_values"]
+            values["image"]["sizes"][0]["as_expr"] = {"expr_str": code, "hint": {"as_int": 2}}
+        elif where == "guard":
+            program["guards_code"] = [code]
+        elif where == "guard text":
+            program["guards_code"] = [f"L['x\"), {code}, (\"'].size()[0] == 1"]
+        elif where == "target":
+            graph["nodes"][0]["target"] = "torch.os.system"
+        elif where == "name":
+            graph["inputs"][-1]["as_tensor"]["name"] = f"image={code}"
+        elif where == "layout":
+            call = program["graph_module"]["module_call_graph"][0]["signature"]
+            call["in_spec"] = '[1, {"type": "collections.defaultdict", "context": '
+            call["in_spec"] += '"{}", "children_spec": []}]'
+        else:
+            graph["tensor_values"][f"x\r{code}"] = graph["tensor_values"]["image"]
+
+    refused(bring, _program(change, tmp_path), UnsafeModel)
+
+
+def test_pickled_weights_in_a_program() -> None:
+    text = b'{"config": {"w": {"path_name": "weight_0", "use_pickle": true}}}'
+    with pytest.raises(UnsafeModel, match="pickle"):
+        programs.check_payload(text, "weights")
+
+
+def test_hostile_example_inputs_in_a_program(bring: Bring, tmp_path: Path, canary: Path) -> None:
+    import torch
+
+    samples = io.BytesIO()
+    torch.save(((Runs(os.system, f"touch {canary}"),), {}), samples)
+    source, path = export(net(), tmp_path / "good.pt2"), tmp_path / "evil.pt2"
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            hostile = "sample_inputs" in name
+            new.writestr(name, samples.getvalue() if hostile else old.read(name))
+    refused(bring, path, UnsafeModel)
+
+
+def test_compiled_code_in_a_program(bring: Bring, tmp_path: Path) -> None:
+    path = export(net(), tmp_path / "good.pt2")
+    with zipfile.ZipFile(path, "a") as file:
+        root = file.namelist()[0].split("/")[0]
+        file.writestr(f"{root}/data/aotinductor/model/x.so", b"\x7fELF")
+    assert "aotinductor" in refused(bring, path, UnsafeModel).message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("location", "../secret"),
+        ("location", "/etc/passwd"),
+        ("location", "sub/../../secret"),
+        ("location", "data.bin\\..\\x"),
+        ("offset", "-1"),
+        ("length", "99999999999999999999x"),
+        ("__class__", "x"),
+    ],
+)
+def test_external_data_that_reaches_out(
+    bring: Bring, tmp_path: Path, change: tuple[str, str]
+) -> None:
+    (tmp_path / "secret").write_bytes(bytes(4096))
+
+    def set_entry(graph: Any) -> None:
+        entries = graph.graph.initializer[0].external_data
+        key, value = change
+        for entry in entries:
+            if entry.key == key:
+                entry.value = value
+                return
+        entry = entries.add()
+        entry.key, entry.value = key, value
+
+    refused(bring, with_external_data(tmp_path / "m", set_entry), UnsafeModel)
+
+
+@pytest.mark.parametrize("length", [1 << 45, 8])
+def test_external_data_of_the_wrong_length(bring: Bring, tmp_path: Path, length: int) -> None:
+    def lengthen(graph: Any) -> None:
+        for entry in graph.graph.initializer[0].external_data:
+            if entry.key == "length":
+                entry.value = str(length)
+
+    refused(bring, with_external_data(tmp_path / "m", lengthen), InvalidModel)
+
+
+@pytest.mark.parametrize("how", ["symlink", "hard link", "linked folder", "fifo"])
+def test_external_data_that_is_a_link(bring: Bring, tmp_path: Path, how: str) -> None:
+    folder = with_external_data(tmp_path / "m")
+    data, elsewhere = folder / "data.bin", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    data.rename(elsewhere / "data.bin")
+    if how == "symlink":
+        data.symlink_to(elsewhere / "data.bin")
+    elif how == "hard link":
+        os.link(elsewhere / "data.bin", data)
+    elif how == "fifo":
+        os.mkfifo(data)
+    else:
+        import onnx
+
+        (folder / "sub").symlink_to(elsewhere)
+        graph = onnx.load(str(folder / "model.onnx"), load_external_data=False)
+        for tensor in graph.graph.initializer:
+            for entry in tensor.external_data:
+                if entry.key == "location":
+                    entry.value = "sub/data.bin"
+        (folder / "model.onnx").write_bytes(graph.SerializeToString())
+    refused(bring, folder, UnsafeModel)
+
+
+def test_external_data_that_was_not_brought(bring: Bring, tmp_path: Path) -> None:
+    folder = with_external_data(tmp_path / "m")
+    error = refused(bring, folder / "model.onnx", InvalidModel)
+    assert "data.bin" in error.message and "zip" in error.hint
+
+
+def test_custom_operators_are_named(bring: Bring, tmp_path: Path) -> None:
+    path = tmp_path / "c.onnx"
+    path.write_bytes(onnx_model("com.example.mine").SerializeToString())
+    assert "com.example.mine::MatMul" in refused(bring, path, UnsupportedModel).message
+
+
+def test_a_graph_that_is_not_valid_names_the_reason(bring: Bring, tmp_path: Path) -> None:
+    model = onnx_model()
+    model.graph.node[1].input[0] = "nowhere"
+    path = tmp_path / "c.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert "nowhere" in refused(bring, path, InvalidModel).message
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(InvalidModel):
+        identify(tmp_path)
