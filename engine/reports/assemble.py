@@ -17,7 +17,8 @@ from engine.reports.model import (
     ReportArtifact,
     without_paths,
 )
-from engine.types import Artifact, Model
+from engine.samples import SAMPLES
+from engine.types import Artifact, Model, TensorSpec
 from engine.verify.model import Verification
 
 
@@ -45,7 +46,7 @@ def make_report(
         failures=dict(failures),
         measurement=measurement,
         advice=advice or advice_for(model),
-        reproduce=_command(model, made, preset),
+        reproduce=_command(model, made, measurement, preset),
     )
 
 
@@ -70,9 +71,30 @@ def _title(model: Model, made: tuple[ReportArtifact, ...]) -> str:
     return f"{model.name}: {', '.join(labels)}" if labels else model.name
 
 
-def _command(model: Model, made: tuple[ReportArtifact, ...], preset: str) -> str:
-    """The line that repeats it. A brought model is named, since its path stays on its machine."""
-    source = ["--sample" if model.kind == "sample" else "--model", model.name]
+def _command(
+    model: Model, made: tuple[ReportArtifact, ...], measurement: Measurement, preset: str
+) -> str:
+    """The line that repeats it. A brought model is named; where it lay is nobody's business."""
     targets = ",".join(artifact.format for artifact in made if not artifact.is_original)
-    line = ["python", "-m", "engine", "run", *source, "--to", targets]
-    return shlex.join([*line, "--preset", preset, "--report", "out.json"])
+    variants = measurement.plan.variants
+    line = ["python", "-m", "engine", "run", *_source(model), "--to", targets, "--preset", preset]
+    line += ["--batch", ",".join(str(b) for b in sorted({v.batch for v in variants}))]
+    line += ["--threads", str(variants[0].threads), "--report", "out.json"]
+    return shlex.join(line)
+
+
+def _source(model: Model) -> list[str]:
+    for sample in SAMPLES:
+        if model.kind == "sample" and sample.label == model.name:
+            return ["--sample", sample.name]
+    line = ["--model", model.name]
+    if model.kind == "state_dict" and "Architecture" in model.facts:
+        line += ["--architecture", model.facts["Architecture"]]
+    if model.signature_origin == "given":
+        inputs = model.artifact.signature.inputs
+        line += ["--signature", " ".join(_input(spec) for spec in inputs)]
+    return line
+
+
+def _input(spec: TensorSpec) -> str:
+    return f"{spec.name}:{spec.dtype}[{','.join(str(dim) for dim in spec.shape)}]"

@@ -158,7 +158,9 @@ def _bar(bar: Bar, top: float, width: int, scale: float, stacked: bool) -> Itera
         yield text(bar.shown, width, top + 14, class_="value", text_anchor="end")
     y, length = top + 21, max(1.5, bar.value * scale)
     paint = (
-        f"hollow c{bar.colour % (COLOURS + 1)}" if bar.hollow else f"fill c{bar.colour % COLOURS}"
+        f"hollow printed c{bar.colour % (COLOURS + 1)}"
+        if bar.hollow
+        else f"fill c{bar.colour % COLOURS}"
     )
     yield element("rect", x=0.75, y=y, width=length, height=_BAR, rx=2, class_=paint)
     if bar.low is not None and bar.high is not None:

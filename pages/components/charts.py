@@ -1,0 +1,282 @@
+"""Charts of a report: pure functions from figures to a picture, its words and its table."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+from plotly.subplots import make_subplots
+
+from engine import Figures
+
+LIGHT = ("#0072B2", "#B35900", "#007A5A", "#A8417F", "#6A51A3", "#8A6D00")
+DARK = ("#56B4E9", "#E69F00", "#2FBF98", "#E08AB8", "#A897E0", "#E3CF57")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "x")
+INK = {False: "#1B1F24", True: "#E6E8EB"}
+_BAR_PX = 62
+_LOG_FROM = 6.0
+
+
+class Tabular(Protocol):
+    """A table of ready text, as the engine gives it."""
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+    @property
+    def rows(self) -> tuple[tuple[str, ...], ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A picture, the sentence that says what it shows, and the figures behind it."""
+
+    figure: go.Figure
+    alt: str
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    label: str
+    value: float
+    shown: str
+    colour: int
+    low: float | None = None
+    high: float | None = None
+
+
+def draw(chart: Chart, key: str) -> None:
+    """Show a chart with its figures one click beneath."""
+    st.plotly_chart(chart.figure, alt=chart.alt, key=key, config={"displayModeBar": False})
+    with st.expander("The figures behind this chart"):
+        st.dataframe(chart.table, hide_index=True)
+
+
+def frame(table: Tabular) -> pd.DataFrame:
+    """A table of the engine as one that Streamlit draws. Cells stay text."""
+    return pd.DataFrame(list(table.rows), columns=list(table.columns))
+
+
+def latency(found: Figures, *, dark: bool) -> Chart:
+    """Medians with their intervals."""
+    bars = [
+        _Bar(v.name, v.typical_ms, f"{_digits(v.typical_ms)} ms", v.colour, v.p50.low, v.p50.high)
+        for v in found.variants
+    ]
+    return Chart(_bars(bars, dark), found.takeaways.latency, frame(found.latency))
+
+
+def memory(found: Figures, *, dark: bool) -> Chart:
+    """Peak memory above the imported framework."""
+    bars = [
+        _Bar(v.name, v.memory_mib, f"{_digits(v.memory_mib)} MiB", v.colour)
+        for v in found.variants
+        if v.memory_mib is not None
+    ]
+    return Chart(_bars(bars, dark), found.takeaways.memory, frame(found.memory))
+
+
+def sizes(found: Figures, *, dark: bool) -> Chart:
+    """Files on the disk."""
+    bars = [
+        _Bar(v.name, v.size_mib, f"{_digits(v.size_mib)} MiB", v.colour) for v in found.variants
+    ]
+    listed = "; ".join(f"{bar.label} {bar.shown}" for bar in bars)
+    return Chart(_bars(bars, dark), f"File on the disk: {listed}.", frame(found.memory))
+
+
+def distribution(found: Figures, *, dark: bool) -> Chart:
+    """The empirical distribution of every variant, up to the slowest hundredth."""
+    figure = go.Figure()
+    for v in found.variants:
+        points = [p for p in v.ecdf if p[1] <= 0.99 or len(v.ecdf) < 100]
+        figure.add_scatter(
+            x=[x for x, _ in points],
+            y=[share for _, share in points],
+            name=html.escape(v.name),
+            mode="lines",
+            line={
+                "shape": "hv",
+                "width": 2.5,
+                "color": _colour(v.colour, dark),
+                "dash": DASHES[v.colour % len(DASHES)],
+            },
+            hovertemplate="%{y:.0%} within %{x:.3~g} ms<extra>%{fullData.name}</extra>",
+        )
+    values = [x for v in found.variants for x, _ in v.ecdf]
+    _axes(figure, "Latency, ms", values, across=True)
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.02], title=None)
+    return Chart(_laid_out(figure, 380), found.takeaways.distribution, frame(found.latency))
+
+
+def run_order(found: Figures, *, dark: bool) -> Chart:
+    """Every process's median in the order it ran; hollow marks belong to discarded rounds."""
+    figure = go.Figure()
+    for v in found.variants:
+        blocks = [block for block in found.blocks if block.variant == v.key]
+        symbol = SYMBOLS[v.colour % len(SYMBOLS)]
+        figure.add_scatter(
+            x=[block.position for block in blocks],
+            y=[block.p50_ms for block in blocks],
+            name=html.escape(v.name),
+            mode="markers",
+            marker={
+                "color": _colour(v.colour, dark),
+                "size": 10,
+                "symbol": [f"{symbol}-open" if block.discarded else symbol for block in blocks],
+            },
+            hovertemplate="process %{x}: %{y:.3~g} ms<extra>%{fullData.name}</extra>",
+        )
+    _axes(figure, "Median, ms", [block.p50_ms for block in found.blocks], across=False)
+    figure.update_xaxes(title="Process, as it ran", showgrid=False)
+    names = {v.key: v.name for v in found.variants}
+    rows = [
+        (block.position, block.round + 1, names[block.variant], block.p50_ms, block.discarded or "")
+        for block in found.blocks
+        if block.variant in names
+    ]
+    table = pd.DataFrame(rows, columns=["Process", "Round", "Variant", "Median, ms", "Discarded"])
+    return Chart(_laid_out(figure, 320), found.takeaways.order, table)
+
+
+def reference(found: Figures, index: int, *, dark: bool) -> Chart:
+    """This machine above, the printed table below: two panels, each on a scale of its own."""
+    beside = found.references[index]
+    names = {row.measured_name for row in beside.rows}
+    colours = {v.name: v.colour for v in found.variants}
+    here = [
+        _Bar(v.name, v.typical_ms, _against(v), v.colour, v.p50.low, v.p50.high)
+        for v in found.variants
+        if v.name in names
+    ]
+    printed = [
+        _Bar(row.label, row.reference_ms, _printed(row), colours.get(row.measured_name or "", -1))
+        for row in beside.rows
+        if row.reference_ms is not None
+    ]
+    height = _BAR_PX * (len(here) + len(printed)) + 190
+    figure = make_subplots(
+        rows=2,
+        cols=1,
+        row_heights=[max(1, len(here)), max(1, len(printed))],
+        vertical_spacing=80 / (height - 80),
+        subplot_titles=("This machine", f"Reference, other machine ({beside.hardware})"),
+    )
+    figure.update_annotations(x=0, xanchor="left", font={"size": 15, "color": INK[dark]})
+    for row, bars in ((1, here), (2, printed)):
+        _add_bars(figure, bars, dark, row=row, hatched=row == 2)
+    alt = f"{found.takeaways.reference} Two panels, two machines."
+    return Chart(_laid_out(figure, height, top=44), alt, frame(beside.table))
+
+
+def _bars(bars: list[_Bar], dark: bool) -> go.Figure:
+    figure = go.Figure()
+    _add_bars(figure, bars, dark)
+    return _laid_out(figure, _BAR_PX * len(bars) + 40, top=10)
+
+
+def _add_bars(
+    figure: go.Figure,
+    bars: list[_Bar],
+    dark: bool,
+    *,
+    row: int | None = None,
+    hatched: bool = False,
+) -> None:
+    """Label and value stand above each bar, so that a narrow screen has room for both."""
+    place: dict[str, Any] = {} if row is None else {"row": row, "col": 1}
+    for at, bar in enumerate(bars):
+        colour = _colour(bar.colour, dark) if bar.colour >= 0 else "#7A8590"
+        hatch = {"shape": "/", "fgcolor": colour, "bgcolor": "rgba(0,0,0,0)", "size": 7}
+        figure.add_bar(
+            x=[bar.value],
+            y=[at],
+            orientation="h",
+            width=0.34,
+            name=html.escape(bar.label),
+            marker={
+                "color": "rgba(0,0,0,0)" if hatched else colour,
+                "line": {"color": colour, "width": 1.5 if hatched else 0},
+                "pattern": hatch if hatched else {},
+            },
+            error_x=_whisker(bar, dark),
+            hovertemplate=f"{html.escape(bar.shown)}<extra>%{{fullData.name}}</extra>",
+            **place,
+        )
+        figure.add_annotation(
+            x=0,
+            y=at - 0.24,
+            text=f"{html.escape(bar.label)}  <b>{html.escape(bar.shown)}</b>",
+            showarrow=False,
+            xanchor="left",
+            yanchor="bottom",
+            font={"size": 14, "color": INK[dark]},
+            **place,
+        )
+    figure.update_yaxes(visible=False, range=[len(bars) - 0.6, -0.75], **place)
+    figure.update_xaxes(rangemode="tozero", zeroline=False, nticks=5, **place)
+
+
+def _whisker(bar: _Bar, dark: bool) -> dict[str, Any]:
+    if bar.low is None or bar.high is None:
+        return {"visible": False}
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [bar.high - bar.value],
+        "arrayminus": [bar.value - bar.low],
+        "color": INK[dark],
+        "thickness": 1.5,
+        "width": 5,
+    }
+
+
+def _axes(figure: go.Figure, title: str, values: Iterable[float], *, across: bool) -> None:
+    """Name the value axis; make it logarithmic where the values span far."""
+    found = list(values)
+    log = bool(found) and max(found) > _LOG_FROM * min(found)
+    update = figure.update_xaxes if across else figure.update_yaxes
+    update(title=title, type="log" if log else "linear", nticks=6)
+    if log:
+        steps = [k * 10.0**power for power in range(-6, 8) for k in (1, 2, 5)]
+        shown = [step for step in steps if min(found) * 0.8 <= step <= max(found) * 1.25]
+        update(tickvals=shown, ticktext=[f"{step:,.10g}" for step in shown])
+
+
+def _laid_out(figure: go.Figure, height: int, *, top: int = 30) -> go.Figure:
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 12, "t": top, "b": 36},
+        showlegend=any(trace.type == "scatter" for trace in figure.data),
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 14}},
+        font={"size": 13},
+        dragmode=False,
+    )
+    return figure
+
+
+def _against(variant: Any) -> str:
+    ratio = f" · {variant.ratio.value:.2f}×" if variant.ratio else ""
+    return f"{_digits(variant.typical_ms)} ms{ratio}"
+
+
+def _printed(row: Any) -> str:
+    ratio = f" · {row.reference_ratio:.2f}×" if row.reference_ratio else ""
+    return f"{_digits(row.reference_ms)} ms{ratio}"
+
+
+def _digits(value: float) -> str:
+    """Three significant digits."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _colour(index: int, dark: bool) -> str:
+    palette = DARK if dark else LIGHT
+    return palette[index % len(palette)]

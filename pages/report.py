@@ -1,0 +1,112 @@
+"""Report: one measured result, by its id or by a share link."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+import engine
+from engine import EngineError, Figures, Report
+from pages.components import charts, sharing, shell, state
+from pages.components.text import plain
+
+shell.guard()
+
+OUTCOMES = {
+    "confirmed": ("green", ":material/verified:"),
+    "contradicted": ("red", ":material/report:"),
+    "not decided": ("gray", ":material/help:"),
+}
+
+
+def load() -> Report:
+    """The report of the URL; where there is none the page stops and says where to go."""
+    token, report_id = state.share_token(), state.report_id()
+    try:
+        if token:
+            return engine.shared(token)
+        if report_id:
+            return engine.report(report_id)
+        st.info("No report is named in this address.", icon=":material/info:")
+    except EngineError as error:
+        st.error(plain(error.message), icon=":material/error:")
+        st.text(error.hint)
+    st.page_link(shell.page_path("reports"), label="Every report kept here")
+    st.stop()
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def derived(report_id: str, created_at: str, _report: Report) -> Figures:
+    """The figures of a report, worked out once: they are frozen, so that sessions share them."""
+    return engine.figures(_report)
+
+
+def verdict(found: Figures) -> None:
+    """What the measurement says of the recommendation, and what to know before believing it."""
+    if claim := found.recommendation:
+        color, icon = OUTCOMES[claim.outcome]
+        st.badge(f"Recommendation {claim.outcome}", icon=icon, color=color)  # type: ignore[arg-type]
+        st.text(claim.sentence)
+    for warning in found.warnings:
+        st.caption(plain(warning))
+    for name, why in found.failures.items():
+        st.warning(f"**{plain(name)}** · {plain(why)}", icon=":material/warning:")
+
+
+def measured(found: Figures, *, dark: bool) -> None:
+    """The comparison: table first, then latency, reference, memory, and how the run went."""
+    st.dataframe(charts.frame(found.verdicts), hide_index=True)
+    st.caption(found.verdicts.note)
+    st.subheader("Latency", anchor="latency")
+    st.caption("Median of all inferences; the whisker is the 95 % interval. Shorter is faster.")
+    charts.draw(charts.latency(found, dark=dark), "latency")
+    st.caption("Share of inferences that took at most so long. Left is faster, steep is steady.")
+    charts.draw(charts.distribution(found, dark=dark), "distribution")
+    for index, beside in enumerate(found.references):
+        st.subheader("Beside the founding document", anchor=f"reference-{index}")
+        model = "the same model" if beside.same_model else f"another model ({beside.model})"
+        st.caption(
+            f"{beside.title}: another machine with {model}. Each panel has a scale of its own; "
+            "what compares is the speed against the first row."
+        )
+        charts.draw(charts.reference(found, index, dark=dark), f"reference-{index}")
+        st.text("\n".join(row.sentence for row in beside.rows if row.sentence))
+    st.subheader("Memory and size", anchor="memory")
+    for drawn, caption, key in (
+        (charts.memory, "Peak memory above a process that only imports the framework.", "memory"),
+        (charts.sizes, "File on the disk.", "sizes"),
+    ):
+        st.caption(caption)
+        charts.draw(drawn(found, dark=dark), key)
+    st.subheader("From start to first answer", anchor="start")
+    st.dataframe(charts.frame(found.start), hide_index=True)
+
+
+def numerics(found: Figures) -> None:
+    """How each artifact was judged against the original."""
+    st.subheader("Numerics", anchor="numerics")
+    for judged in found.verifications:
+        st.markdown(f"**{plain(judged.label)}** · {judged.verdict}")
+        st.text(judged.sentence)
+        with st.expander(f"Every case of {plain(judged.label)}"):
+            st.dataframe(charts.frame(judged.table), hide_index=True)
+
+
+report = load()
+found = derived(report.id, report.created_at, report)
+shell.header(plain(report.title), plain(found.headline))
+sharing.take_away(report, own=state.share_token() is None)
+verdict(found)
+dark = st.context.theme.type == "dark"
+if found.variants:
+    measured(found, dark=dark)
+numerics(found)
+if found.variants:
+    st.subheader("The run", anchor="run")
+    st.caption("Each process's median, as it ran; hollow marks belong to discarded rounds.")
+    charts.draw(charts.run_order(found, dark=dark), "order")
+for table in (*found.environment, found.lineage):
+    with st.expander(table.caption):
+        st.dataframe(charts.frame(table), hide_index=True)
+st.subheader("Repeat it", anchor="repeat")
+st.code(report.reproduce, language="shell", wrap_lines=True)
+st.caption(f"Report {report.id} · {report.created_at} · Assay {plain(report.assay_version)}")
