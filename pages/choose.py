@@ -75,7 +75,7 @@ def ask(question: engine.Question) -> None:
 
 def recommend(leaf: engine.Leaf) -> None:
     """The recommendation, why, and what to do with it."""
-    st.badge("Recommended", icon=":material/check:", color="primary")
+    st.badge("Recommended", icon=":material/check:", color="green")
     st.header(leaf.title, anchor=False)
     st.markdown(f"**{leaf.recommendation}**")
     st.markdown(leaf.why)

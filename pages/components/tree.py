@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from textwrap import wrap
 
 import graphviz
 import streamlit as st
@@ -11,9 +12,10 @@ import streamlit as st
 import engine
 from pages.components import state
 
-WIDTH = 600
-"""Pixels: what a column has on a desk; less would make the words unreadable."""
-FONT = "Source Sans, sans-serif"
+FONT = "Helvetica"
+"""Known to the layout, so that boxes fit; the page's own font is what is seen."""
+LINE = 14
+"""Letters a line in a box: short lines keep the picture narrow enough for a telephone."""
 UNKNOWN = "unknown"
 """The answer behind which the second half of the tree lies."""
 
@@ -44,9 +46,8 @@ class Edge:
 
 
 def draw(walk: engine.Walk) -> None:
-    """The picture, which scrolls sideways where it must, and under it the same as nested text."""
-    with st.container(horizontal=True, wrap=False):
-        st.graphviz_chart(picture(walk), width=WIDTH, alt=sentence(walk))
+    """The picture, and under it the same as nested text."""
+    st.graphviz_chart(picture(walk), width="content", alt=sentence(walk))
     with st.expander("The same as text"):
         st.markdown("\n".join(outline(walk)))
 
@@ -107,30 +108,33 @@ def edges(walk: engine.Walk) -> tuple[Edge, ...]:
 
 
 def picture(walk: engine.Walk) -> graphviz.Digraph:
-    """The picture in the colours of the theme that is on, narrow enough for a telephone.
+    """The picture in the colours of the theme that is on: each answer in the box it leads to.
 
-    The founding tree grows to the right, each answer written into the box it leads to; the other
-    half grows downwards, since its boxes are shared by several answers.
+    The founding tree grows to the right, and the other half downwards.
     """
     ink = DARK if st.context.theme.type == "dark" else LIGHT
-    shown = edges(walk)
-    is_founding = shown[0].source == engine.decision_tree().root
+    is_founding = walk.answers.get(engine.decision_tree().root) != UNKNOWN
     graph = graphviz.Digraph(
         graph_attr={
             "rankdir": "LR" if is_founding else "TB",
             "bgcolor": "transparent",
-            "nodesep": "0.12",
+            "nodesep": "0.1",
             "ranksep": "0.3",
         },
-        node_attr={"fontname": FONT, "fontsize": "14", "margin": "0.1,0.05", "height": "0.3"},
-        edge_attr={"fontname": FONT, "fontsize": "12", "arrowsize": "0.6"},
+        node_attr={"fontname": FONT, "fontsize": "12", "margin": "0.08,0.05", "height": "0.3"},
+        edge_attr={"arrowsize": "0.6"},
     )
-    answers = {edge.target: edge.label for edge in shown} if is_founding else {}
+    shown = edges(walk)
     for node in dict.fromkeys(id for edge in shown for id in (edge.source, edge.target)):
-        graph.node(node, **_node(node, answers.get(node), walk, ink))
+        answers = [edge.label for edge in shown if edge.target == node]
+        graph.node(node, **_node(node, " or ".join(answers), walk, ink))
     for edge in shown:
-        label = {} if is_founding else {"label": f" {edge.label} "}
-        graph.edge(edge.source, edge.target, **label, **_line(edge, ink))
+        graph.edge(
+            edge.source,
+            edge.target,
+            color=ink.lit if edge.lit else ink.line,
+            penwidth="3" if edge.lit else "1",
+        )
     return graph
 
 
@@ -140,15 +144,16 @@ def _founding(tree: engine.Tree) -> set[str]:
     return {tree.root} | {one.leads_to for one in answers if one.id != UNKNOWN}
 
 
-def _node(id: str, answer: str | None, walk: engine.Walk, ink: Ink) -> dict[str, str]:
+def _node(id: str, answer: str, walk: engine.Walk, ink: Ink) -> dict[str, str]:
     tree = engine.decision_tree()
     leaf, question = tree.leaf(id), tree.question(id)
     name = leaf.title if leaf else question.topic if question else id
     is_lit = id in walk.nodes
     is_open = walk.question is not None and walk.question.id == id
+    lines = [*_short(f"{answer}:" if answer else ""), *_short(name)]
     style = ["filled" if is_lit else "solid", *(["rounded"] if leaf is None else [])]
     return {
-        "label": f"{answer}:\n{name}" if answer else name,
+        "label": "\n".join(lines),
         "shape": "box",
         "style": ",".join([*style, *(["dashed"] if is_open else [])]),
         "fillcolor": ink.lit_fill,
@@ -158,9 +163,5 @@ def _node(id: str, answer: str | None, walk: engine.Walk, ink: Ink) -> dict[str,
     }
 
 
-def _line(edge: Edge, ink: Ink) -> dict[str, str]:
-    return {
-        "color": ink.lit if edge.lit else ink.line,
-        "fontcolor": ink.text if edge.lit else ink.quiet,
-        "penwidth": "3" if edge.lit else "1",
-    }
+def _short(text: str) -> list[str]:
+    return wrap(text, LINE, break_long_words=False, break_on_hyphens=False)
