@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ _log = logging.getLogger("assay.host")
 _QUEUES = ("convert", "measure:cpu")
 _POLL_S = 0.5
 _QUEUE_POLL_S = 1.0
+_TAKE_STOCK_EVERY = 60
 _SHOW_EVERY_S = 1.0
 _ASK_EVERY_S = 0.4
 _GOODBYE_S = 8.0
@@ -77,7 +79,7 @@ class DurableSteps(DirectSteps):
         end = DBOS.run_step({"name": home.name}, self._end_of, task, home)
         if "error" in end:
             raise evidence.to_error(end["error"])
-        result = evidence.read_result(Path(end["folder"]))
+        result = evidence.read_result(home / end["attempt"])
         if result is None:
             raise TaskFailed(
                 "The result of an earlier step is gone from the data folder.",
@@ -88,7 +90,7 @@ class DurableSteps(DirectSteps):
 
     def _end_of(self, task: Task, home: Path) -> dict[str, Any]:
         try:
-            return {"folder": self.attempt(task, home)[evidence.FOLDER]}
+            return {"attempt": Path(self.attempt(task, home)[evidence.FOLDER]).name}
         except EngineError as error:
             return {"error": evidence.from_error(error)}
 
@@ -183,10 +185,13 @@ def main() -> int:
         DBOS.launch()
         for name in _QUEUES:
             DBOS.register_queue(name, global_concurrency=1, polling_interval_sec=_QUEUE_POLL_S)
-        _take_stock()
         _log.info("Ready (process %d, data in %s).", os.getpid(), settings().data_dir)
-        while not stopping.wait(_POLL_S):
+        for turn in count():
+            if turn % _TAKE_STOCK_EVERY == 0:
+                _take_stock()
             _hand_over()
+            if stopping.wait(_POLL_S):
+                break
         DBOS.destroy(workflow_completion_timeout_sec=int(_GOODBYE_S))
     return 0
 
@@ -228,7 +233,7 @@ def _hand_over() -> None:
 
 
 def _take_stock() -> None:
-    """End the jobs that the last host left open and that DBOS will not take up again."""
+    """End the jobs that are open in our table and that DBOS will not take up again."""
     for row in store.jobs.unfinished():
         known = DBOS.get_workflow_status(row.id) if row.handed_over else None
         if row.handed_over and (known is None or known.status not in ("ENQUEUED", "PENDING")):
@@ -236,8 +241,8 @@ def _take_stock() -> None:
                 row.id,
                 JobState.FAILED,
                 reason=Reason.WORKER_LOST,
-                message="The host stopped, and this job's place in the queue was lost.",
-                hint="Start it again.",
+                message="How this job ended was not written down, or its turn was lost.",
+                hint="See that the disk is not full, then start it again.",
             )
 
 

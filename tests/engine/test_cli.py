@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,24 @@ def test_the_folder_of_the_report_must_be_there(workspace: Path, tmp_path: Path)
     done = engine("run", "--sample", "digits", "--to", "onnx", "--report", wanted)
     assert done.returncode == 1
     assert "no folder" in done.stderr
+
+
+def test_an_interrupted_run_leaves_no_worker(workspace: Path) -> None:
+    command = [sys.executable, "-m", "engine", "run", "--sample", "resnet50", "--to", "onnx"]
+    running = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    children = Path(f"/proc/{running.pid}/task")
+    found: list[str] = []
+    while not found and running.poll() is None:
+        # The worker is a child of the thread that started it.
+        found = " ".join(path.read_text() for path in children.glob("*/children")).split()
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130, err
+    assert "Traceback" not in err
+    assert found and not any(Path(f"/proc/{pid}").exists() for pid in found)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from engine.errors import StorageFull
 from engine.store import database, schema
 
 ROOT = Path(__file__).parents[3]
@@ -67,3 +69,12 @@ def test_a_transaction_that_raises_leaves_nothing(workspace: Path) -> None:
         pass
     with database.transaction() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(schema.model)) == 0
+
+
+def test_a_full_disk_is_a_sentence(workspace: Path) -> None:
+    with pytest.raises(StorageFull, match="disk is full"), database.transaction() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")
+        document = {"large": "x" * 10**6}
+        connection.execute(
+            sa.insert(schema.model).values(id="m", created_at="now", document=document)
+        )

@@ -10,6 +10,7 @@ import pytest
 from engine import store
 from engine.errors import BadRequest, NotFound
 from engine.settings import settings
+from engine.store import library
 from engine.store.database import transaction
 from engine.verify.model import Verdict
 from tests.engine.store.conftest import a_model, a_report, a_verification, an_artifact
@@ -133,3 +134,13 @@ def test_unknown_expired_and_revoked_links_answer_alike(
 def test_a_share_lasts_a_sensible_time(workspace: Path, days: int) -> None:
     with pytest.raises(BadRequest, match="days"):
         store.shares.create(a_report("r", workspace), days)
+
+
+def test_pages_share_and_close_by_id(workspace: Path) -> None:
+    store.reports.save(a_report("r", workspace))
+    new = library.share("r", 14)
+    assert library.shared(new.token) == library.report("r")
+    library.revoke(new.share.id)
+    assert [share.active for share in library.shares_of("r")] == [False]
+    with pytest.raises(NotFound):
+        library.share("nothing", 14)

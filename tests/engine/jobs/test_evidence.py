@@ -1,0 +1,102 @@
+"""A worker's word is the word of a process that may be hostile."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.errors import Reason, TaskFailed, UnsafeModel
+from engine.jobs import evidence
+from engine.jobs.evidence import Events, log_tail, read_result
+
+
+def test_only_a_plain_file_of_its_own_is_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text('{"result": {"secret": 1}}')
+    for number, make in enumerate((os.symlink, os.link)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        make(secret, folder / "result.json")
+        with pytest.raises(TaskFailed, match="cannot be used"):
+            read_result(folder)
+    pipe = tmp_path / "pipe"
+    pipe.mkdir()
+    os.mkfifo(pipe / "result.json")
+    with pytest.raises(TaskFailed, match="cannot be used"):
+        read_result(pipe)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"result": 1}',
+        '{"result": {"x": NaN}}',
+        '{"result": {"x": -Infinity}}',
+        "[" * 200_000,
+        "\ud800".encode("utf-8", "surrogatepass"),
+    ],
+)
+def test_a_malformed_result_is_an_error_with_words(tmp_path: Path, text: str | bytes) -> None:
+    content = text if isinstance(text, bytes) else text.encode()
+    (tmp_path / "result.json").write_bytes(content)
+    with pytest.raises(TaskFailed) as caught:
+        read_result(tmp_path)
+    assert caught.value.how is Reason.INTERNAL
+
+
+def test_a_result_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "result.json").open("wb") as file:
+        file.truncate(65 * 1024**2)
+    with pytest.raises(TaskFailed, match="more than"):
+        read_result(tmp_path)
+
+
+def test_an_error_comes_back_as_its_kind_without_control_characters(tmp_path: Path) -> None:
+    fields = {"reason": "unsafe_model", "message": "a\x1b[31mb\u202ec", "hint": "\x00d"}
+    (tmp_path / "result.json").write_text(json.dumps({"error": fields}))
+    with pytest.raises(UnsafeModel) as caught:
+        read_result(tmp_path)
+    assert (caught.value.message, caught.value.hint) == ("a[31mbc", "d")
+
+
+def test_errors_survive_the_way_there_and_back() -> None:
+    for error in (
+        UnsafeModel("No.", hint="Do this."),
+        TaskFailed("Lost.", how=Reason.WORKER_LOST, hint="Again."),
+    ):
+        back = evidence.to_error(evidence.from_error(error))
+        assert (type(back), back.message, back.hint) == (type(error), error.message, error.hint)
+
+
+def test_events_are_read_once_and_nonsense_is_passed_over(tmp_path: Path) -> None:
+    events, feed = Events(tmp_path), tmp_path / "events.jsonl"
+    assert list(events.new()) == []
+    good = {"at": 1.0, "message": "one", "fraction": 7}
+    with feed.open("w") as file:
+        file.write(json.dumps(good) + "\nnot json\n[]\n{}\n" + '{"at": 2, "message": "tw')
+    assert [(event.message, event.fraction) for event in events.new()] == [("one", 1.0)]
+    with feed.open("a") as file:
+        file.write('o"}\n')
+    assert [(event.message, event.fraction) for event in events.new()] == [("two", None)]
+    assert list(events.new()) == []
+
+
+def test_an_endless_line_does_not_stop_the_feed(tmp_path: Path) -> None:
+    events = Events(tmp_path)
+    (tmp_path / "events.jsonl").write_text("x" * 200_000 + '\n{"at": 1, "message": "after"}\n')
+    heard = [event.message for _ in range(10) for event in events.new()]
+    assert heard == ["after"]
+
+
+def test_the_log_tail_is_short_and_plain(tmp_path: Path) -> None:
+    assert log_tail(tmp_path) == ""
+    (tmp_path / "worker.log").write_bytes(b"x" * 10_000 + b"\x1b[0m\n\xfflast\n")
+    tail = log_tail(tmp_path)
+    assert len(tail) <= 4096 and tail.endswith("last\n") and "\x1b" not in tail
