@@ -70,15 +70,15 @@ async def _receive(request: Request, part: uploads.Appender, here: int) -> int:
         async for chunk in request.stream():
             batch += chunk
             if len(batch) >= _BATCH:
-                here = await anyio.to_thread.run_sync(part.write, bytes(batch))
-                batch.clear()
+                here = await anyio.to_thread.run_sync(part.write, batch)
+                batch = bytearray()
     except ClientDisconnect as error:
         if batch:
-            await anyio.to_thread.run_sync(part.write, bytes(batch))
+            await anyio.to_thread.run_sync(part.write, batch)
         raise UploadError(
             "The connection was cut.", status=400, hint="Ask for the offset with HEAD and resume."
         ) from error
-    return await anyio.to_thread.run_sync(part.write, bytes(batch)) if batch else here
+    return await anyio.to_thread.run_sync(part.write, batch) if batch else here
 
 
 @answering

@@ -120,7 +120,7 @@ class Appender:
                 hint="Ask for the offset with HEAD and go on from there.",
             )
 
-    def write(self, chunk: bytes) -> int:
+    def write(self, chunk: bytes | bytearray) -> int:
         """Append, and give the new offset."""
         assert self._file is not None
         if self._at + len(chunk) > self._upload.size:
