@@ -56,13 +56,19 @@ def export(module: Any, signature: Signature) -> Any:
     Raises DataDependentFlow, UnsupportedModel (a dynamic axis the model fixes), ConversionError.
     """
     import torch
+    from torch._dynamo.exc import UserError
     from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
+    named = dynamic_shapes(signature)
+    # A named axis may have no upper bound; positions often give it one, and then this finds it.
+    bounded = tuple(dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for axes in named)
+    examples = example_tensors(signature)
     try:
         with torch.no_grad():
-            return torch.export.export(
-                module, example_tensors(signature), dynamic_shapes=dynamic_shapes(signature)
-            )
+            try:
+                return torch.export.export(module, examples, dynamic_shapes=named)
+            except UserError:
+                return torch.export.export(module, examples, dynamic_shapes=bounded)
     except GuardOnDataDependentSymNode as error:
         raise DataDependentFlow(
             "The model's path depends on the values it is given (an if or a while over a tensor), "
@@ -78,8 +84,9 @@ def export(module: Any, signature: Signature) -> Any:
 def _export_failed(error: Exception, signature: Signature) -> ConversionError | UnsupportedModel:
     text = str(error)
     if "Constraints violated" in text or "specialized" in text:
-        fixed = [name for name in signature.symbols if f"({name})" in text or f"{name} =" in text]
-        names = ", ".join(repr(name) for name in fixed or signature.symbols)
+        axes = {int(axis) for axis in re.findall(r"\.size\(\)\[(\d+)\]", text)}
+        fixed = [s.shape[axis] for s in signature.inputs for axis in axes if axis < len(s.shape)]
+        names = ", ".join(repr(name) for name in dict.fromkeys(fixed) if isinstance(name, str))
         return UnsupportedModel(
             f"The signature calls {names} dynamic, but the model works with one fixed size of it.",
             hint="Give that axis its fixed size in the signature, or change the model's reshape.",

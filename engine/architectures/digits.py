@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.architectures import Architecture, Config
+from engine.architecture import Architecture, Config
 from engine.types import Signature, TensorSpec
 
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from engine.architectures import Architecture, ArchitectureSpec, architecture_named
+from engine.architecture import Architecture, ArchitectureSpec
+from engine.architectures import architecture_named
 from engine.errors import InvalidModel
 from engine.feeds import with_outputs
 from engine.files import disk_errors

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.architectures import Architecture, Config
+from engine.architecture import Architecture, Config
 from engine.types import Signature, TensorSpec
 
 _WIDTHS = (256, 512, 1024, 2048)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from inspect import Parameter
 from typing import Any
 
-from engine.architectures import Architecture, Config
+from engine.architecture import Architecture, Config
 from engine.errors import BadRequest, UnsupportedModel
 from engine.lazy import Requirement, require
 from engine.types import Dim, Signature, TensorSpec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ def onnx_errors(doing: str) -> Iterator[None]:
     except (EngineError, MemoryError):
         raise
     except Exception as error:
-        text = first_line(str(error))
+        text = _plain(str(error))
         if any(phrase in str(error) for phrase in OUT_OF_MEMORY):
             raise MemoryError(text) from error
         if type(error).__name__ == "NotImplemented":
@@ -67,6 +68,13 @@ def onnx_errors(doing: str) -> Iterator[None]:
             f"ONNX failed while {doing}: {text}",
             hint="Check the file with onnx.checker, and the signature it declares.",
         ) from error
+
+
+def _plain(text: str) -> str:
+    """What ONNX Runtime said, without its error code and its own source lines."""
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text.strip())
+    text = re.sub(r"Status Message: \S*\.(?:h|cc):\d+ \S.*?\) ", "Status Message: ", text, count=1)
+    return first_line(text.replace("Name:'' ", ""))
 
 
 def file_of(path: Path) -> Path:
@@ -112,7 +120,7 @@ class OnnxRunner:
         settings.intra_op_num_threads = self._options.threads
         settings.inter_op_num_threads = 1
         settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        settings.log_severity_level = 3
+        settings.log_severity_level = 4
         with onnx_errors("loading the model"):
             self._session = onnxruntime.InferenceSession(
                 str(file_of(self._artifact.path)), settings, providers=["CPUExecutionProvider"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.exporting import to_torchscript
+from engine.exporting import Scripted, to_torchscript
 from engine.files import disk_errors
 from engine.lazy import Requirement
 from engine.registry import Conversion, Format, converter
@@ -74,20 +75,37 @@ def _constants(nodes: list[Any]) -> dict[str, Any]:
 @converter("torch", "torchscript")
 def torchscript_from_torch(source: Artifact, out: Path, options: ConvertOptions) -> Conversion:
     """Trace or script the module, as ``torchscript_method`` says."""
-    return _save(load_artifact(source), source, out, options)
+    made = to_torchscript(load_artifact(source), source.signature, options.torchscript_method)
+    return _save(made, source, out)
 
 
 @converter("exported", "torchscript")
 def torchscript_from_exported(source: Artifact, out: Path, options: ConvertOptions) -> Conversion:
     """Trace the module of a ``torch.export`` program: its path is fixed already."""
-    module = load_artifact(source).module(check_guards=False)
-    return _save(module, source, out, ConvertOptions(torchscript_method="trace"))
+    made = to_torchscript(_unchecked(load_artifact(source)), source.signature, "trace")
+    note = "Traced from the recorded graph, which has one path only."
+    return _save(replace(made, notes=(note,)), source, out)
 
 
-def _save(module: Any, source: Artifact, out: Path, options: ConvertOptions) -> Conversion:
+def _unchecked(program: Any) -> Any:
+    """The program without its input checks, which look at shapes as a trace cannot."""
+    from torch import Tensor, nn
+
+    class Unchecked(nn.Module):
+        def __init__(self, graph: Any) -> None:
+            super().__init__()
+            self.graph = graph
+
+        def forward(self, *tensors: Tensor) -> Any:
+            # Past __call__, whose hook does the checking.
+            return self.graph.forward(*tensors)
+
+    return Unchecked(program.module(check_guards=False))
+
+
+def _save(made: Scripted, source: Artifact, out: Path) -> Conversion:
     import torch
 
-    made = to_torchscript(module, source.signature, options.torchscript_method)
     with disk_errors(), torch_errors("saving the TorchScript file"), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.jit.save(made.module, str(out))

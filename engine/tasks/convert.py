@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +13,16 @@ from engine import registry
 from engine.jobs.protocol import Context
 from engine.records import dump, parse
 from engine.types import Artifact, ConvertOptions
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Exporters build millions of objects and few cycles: collecting takes a sixth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -24,7 +36,8 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"model{made.suffix}"
     started = time.perf_counter()
-    conversion = registry.edge(source, target)(artifact, path, options)
+    with _without_collector():
+        conversion = registry.edge(source, target)(artifact, path, options)
     step = replace(conversion.step, seconds=round(time.perf_counter() - started, 3))
     context.progress(f"{made.label} written", 1.0)
     return {

@@ -51,7 +51,6 @@ def _run_case(
         if len(outputs) != len(wanted):
             counts = f"it gives {len(outputs)} outputs, the original {len(wanted)}"
             return Case(plan.label, plan.batch, (), None, counts)
-        row_relative = rows.largest_difference(given, outputs, plan.batch)
     except EngineError as error:
         return Case(plan.label, plan.batch, (), None, error.message)
     compared = tuple(
@@ -60,14 +59,19 @@ def _run_case(
             case.outputs, wanted, outputs.values(), case.noise, strict=True
         )
     )
-    return Case(plan.label, plan.batch, compared, _owed(case, row_relative))
+    return Case(plan.label, plan.batch, compared, _row_relative(case, given, outputs, rows))
 
 
-def _owed(case: cases.ReferenceCase, row_relative: float | None) -> float | None:
-    """Rows are held to be independent only where the original's are."""
+def _row_relative(
+    case: cases.ReferenceCase, given: Feed, outputs: Mapping[str, np.ndarray], rows: cases.Rows
+) -> float | None:
+    """None unless the original's rows are independent; a row refused alone differs wholly."""
     if case.row_relative is None or case.row_relative > INDEPENDENT:
         return None
-    return row_relative
+    try:
+        return rows.largest_difference(given, outputs, case.plan.batch)
+    except EngineError:
+        return 1.0
 
 
 INDEPENDENT = 1e-4

@@ -12,6 +12,11 @@ TINY = 1e-6
 """Root mean square below which a reference counts as zero when dividing by it."""
 
 
+# Squares of huge values overflow: such a figure is infinite, and given as None.
+_QUIET = np.errstate(over="ignore", invalid="ignore")
+
+
+@_QUIET
 def compare(
     name: str, reference: np.ndarray, candidate: np.ndarray, noise_relative: float | None
 ) -> OutputComparison:
@@ -38,6 +43,7 @@ def compare(
     )
 
 
+@_QUIET
 def relative(reference: np.ndarray, candidate: np.ndarray) -> float | None:
     """‖Δ‖₂/‖ref‖₂ over the finite values, zero-safe.
 

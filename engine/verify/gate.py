@@ -10,6 +10,9 @@ import numpy as np
 
 from engine.verify.model import Case, OutputComparison, Thresholds, Verdict, Verification
 
+EXPLAINS = math.inf
+"""The weight of a finding that says why, against one that says how much."""
+
 _ORDER = (Verdict.EXACT, Verdict.EQUIVALENT, Verdict.DEGRADED, Verdict.BROKEN)
 
 
@@ -33,7 +36,8 @@ def judge(
     outputs = [output for case in cases for output in case.outputs]
     agree, rows = sum(o.top1_agree for o in outputs), sum(o.top1_rows for o in outputs)
     top1 = agree / rows if rows else None
-    found = [item for case in cases for item in _judgements(case, thresholds, top1)]
+    runs_at = tuple(dict.fromkeys(case.batch for case in cases if not case.error))
+    found = [item for case in cases for item in _judgements(case, thresholds, top1, runs_at)]
     worst = max(found, key=_severity, default=Judgement(Verdict.BROKEN, "nothing was compared"))
     return Verification(
         artifact_id=artifact_id,
@@ -60,10 +64,20 @@ def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, flo
     return low, high
 
 
-def _judgements(case: Case, thresholds: Thresholds, top1: float | None) -> Iterable[Judgement]:
+def _judgements(
+    case: Case, thresholds: Thresholds, top1: float | None, runs_at: tuple[int, ...]
+) -> Iterable[Judgement]:
     where = f"on {case.inputs} inputs at batch {case.batch}"
     if case.error:
-        yield Judgement(Verdict.BROKEN, f"it fails {where}: {case.error}")
+        static = runs_at and case.batch not in runs_at
+        known = (
+            f"; the batch axis behaves static: it runs at batch {_listed(runs_at)}"
+            if static
+            else ""
+        )
+        yield Judgement(
+            Verdict.BROKEN, f"it fails {where}: {case.error.rstrip('.')}{known}", EXPLAINS
+        )
         return
     for output in case.outputs:
         yield _judge_output(output, thresholds, top1, where)
@@ -74,7 +88,7 @@ def _judge_output(
     output: OutputComparison, thresholds: Thresholds, top1: float | None, where: str
 ) -> Judgement:
     if broken := _mismatch(output, thresholds):
-        return Judgement(Verdict.BROKEN, f"{broken} {where}")
+        return Judgement(Verdict.BROKEN, f"{broken} {where}", EXPLAINS)
     if output.max_abs == 0 or not _size(output):
         return Judgement(Verdict.EXACT, "every output is bit for bit the original's")
     if output.relative is None:
@@ -141,7 +155,7 @@ def _judge_rows(case: Case, thresholds: Thresholds, where: str) -> Iterable[Judg
             f"a row of the batch differs by {case.row_relative:.2g} from the same row run alone "
             f"{where} (allowed {allowed:.2g}): the batch axis behaves static or mixes rows, "
             "which the original does not do",
-            case.row_relative,
+            EXPLAINS,
         )
 
 
@@ -159,6 +173,10 @@ def _size(output: OutputComparison) -> int:
     return int(np.prod(output.shape_reference, dtype=np.int64))
 
 
+def _listed(batches: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(batches)))
+
+
 def _severity(item: Judgement) -> tuple[int, float]:
     return _ORDER.index(item.verdict), item.weight
 
@@ -173,8 +191,7 @@ def _sentence(worst: Judgement, cases: tuple[Case, ...], agree: int, rows: int) 
     said = f"{words[worst.verdict]}: {worst.why.rstrip('.')}"
     if worst.verdict is Verdict.BROKEN:
         return f"{said}."
-    batches = sorted({case.batch for case in cases})
-    many = f"{len(cases)} input sets at batch {', '.join(map(str, batches))}"
+    many = f"{len(cases)} input sets at batch {_listed({case.batch for case in cases})}"
     answers = f"; the top answer agrees on {agree} of {rows} rows" if rows else ""
     lead = "" if worst.verdict is Verdict.EXACT else "at worst, of "
     return f"{said}, {lead or 'on '}{many}{answers}."

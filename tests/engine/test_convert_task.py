@@ -1,0 +1,40 @@
+"""The convert task, asked as the pipeline asks it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.records import dump, parse
+from engine.tasks import convert
+from engine.types import ConvertOptions, Signature, Step
+from tests import models
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("onnx", "onnx/model.onnx"),
+        ("torchscript", "torchscript/model.pt"),
+        ("exported", "exported/model.pt2"),
+    ],
+)
+def test_it_answers_with_path_signature_and_step(target: str, path: str, tmp_path: Path) -> None:
+    source = models.eager(tmp_path / "source")
+    context = models.task_folder(tmp_path / "out")
+    request = {
+        "artifact": dump(source),
+        "source": "torch",
+        "target": target,
+        "options": dump(ConvertOptions()),
+    }
+    result = convert.run(request, context)
+    assert result["path"] == path
+    assert [item.name for item in context.out.rglob("*") if item.is_file()] == [Path(path).name]
+    assert parse(Signature, result["signature"]) == source.signature
+    step = parse(Step, result["step"])
+    assert step.seconds > 0
+    assert step.version.startswith("2.")
+    fractions = [fraction for _, fraction in context.said]
+    assert fractions == sorted(fractions, key=lambda value: value or 0)

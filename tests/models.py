@@ -1,0 +1,141 @@
+"""Tiny models, one per format, and the parts that tests of models share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine import registry
+from engine.architectures import architecture_named, folder, spec_for
+from engine.files import hash_path, size_of
+from engine.records import dump, parse
+from engine.types import Artifact, ConvertOptions, Feed, RunnerOptions, Signature, TensorSpec
+from engine.verify.model import Thresholds, Verification
+
+BERT = {
+    "model_type": "bert",
+    "architectures": ["BertModel"],
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "vocab_size": 99,
+}
+GPT2 = {
+    "model_type": "gpt2",
+    "architectures": ["GPT2LMHeadModel"],
+    "n_embd": 32,
+    "n_layer": 1,
+    "n_head": 2,
+    "n_positions": 64,
+    "vocab_size": 99,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
+
+
+@dataclass
+class TaskFolder:
+    """A Context with a folder of its own, which remembers what was said."""
+
+    out: Path
+    said: list[tuple[str, float | None]] = field(default_factory=list)
+
+    def progress(self, message: str, fraction: float | None = None) -> None:
+        self.said.append((message, fraction))
+
+
+def task_folder(path: Path) -> TaskFolder:
+    path.mkdir(parents=True, exist_ok=True)
+    return TaskFolder(path)
+
+
+def artifact(format: str, path: Path, signature: Signature) -> Artifact:
+    return Artifact(
+        path.as_posix().rsplit("/", 1)[-1], format, path, hash_path(path), size_of(path), signature
+    )
+
+
+def state_dict(architecture: str, config: Mapping[str, Any] | None = None, seed: int = 0) -> Any:
+    """Seeded weights of an architecture."""
+    import torch
+
+    spec = spec_for(architecture, config)
+    torch.manual_seed(seed)
+    return architecture_named(architecture).build(spec.config).eval().state_dict()
+
+
+def eager(
+    path: Path,
+    architecture: str = "digits",
+    config: Mapping[str, Any] | None = None,
+    change: Callable[[Any], Any] = lambda tensor: tensor,
+) -> Artifact:
+    """A seeded eager model in the folder ``path``; ``change`` is applied to its float weights."""
+    weights = {
+        name: change(tensor) if tensor.is_floating_point() else tensor
+        for name, tensor in state_dict(architecture, config).items()
+    }
+    signature, _ = folder.write(path, spec_for(architecture, config), weights)
+    return artifact("torch", path, signature)
+
+
+def converted(source: Artifact, target: str, out: Path, **options: Any) -> Artifact:
+    """``source`` as a ``target``, along the route of the registry."""
+    for start, stop in registry.route(source.format, target):
+        out.mkdir(parents=True, exist_ok=True)
+        path = out / f"{stop}{registry.format_named(stop).suffix}"
+        made = registry.edge(start, stop)(source, path, ConvertOptions(**options))
+        source = artifact(stop, path, made.signature)
+    return source
+
+
+def infer(model: Artifact, feed: Feed, **options: Any) -> dict[str, np.ndarray]:
+    with registry.open_runner(model, RunnerOptions(**options)) as runner:
+        return runner.infer(feed)
+
+
+def onnx_model(
+    path: Path,
+    nodes: list[tuple[Any, ...]],
+    constants: Mapping[str, np.ndarray] | None = None,
+    shape: tuple[int | str, ...] = ("batch", 4),
+) -> Artifact:
+    """An ONNX file from ``(operator, inputs, outputs[, attributes])``, from ``x`` to ``y``."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = helper.make_graph(
+        [helper.make_node(n[0], n[1], n[2], **(n[3] if len(n) > 3 else {})) for n in nodes],
+        "tiny",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+        [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, str(path))
+    spec = TensorSpec("x", "float32", shape), TensorSpec("y", "float32", shape)
+    return artifact("onnx", path, Signature(spec[:1], spec[1:]))
+
+
+def verified(
+    original: Artifact, candidate: Artifact, work: Path, thresholds: Thresholds | None = None
+) -> Verification:
+    """Both tasks, as the pipeline asks for them."""
+    from engine.tasks import reference, verify
+
+    out = task_folder(work / "reference")
+    reference.run({"artifact": dump(original), "seed": 1, "batches": [1, 2, 3, 5]}, out)
+    request = {
+        "artifact": dump(candidate),
+        "reference": str(out.out),
+        "thresholds": dump(thresholds or Thresholds()),
+        "seed": 1,
+    }
+    result = verify.run(request, task_folder(work / "verify"))
+    return parse(Verification, result["verification"])
