@@ -21,10 +21,12 @@ from engine.bench.plan import make_plan
 from engine.errors import BadRequest, EngineError, TaskCancelled
 from engine.files import hash_path, publish, size_of
 from engine.jobs.protocol import Limits, Steps, Task
+from engine.knowledge import reach_from
 from engine.records import dump, fingerprint, parse
 from engine.reports.assemble import make_report
 from engine.reports.model import Advice
 from engine.settings import settings
+from engine.sources import locate
 from engine.types import Artifact, ConvertOptions, Model, Signature, SignatureOrigin, Step
 from engine.verify.model import Thresholds, Verification
 
@@ -53,8 +55,8 @@ class ConvertRequest:
 
     model_id: str
     targets: tuple[str, ...]
-    options: ConvertOptions = ConvertOptions()
-    thresholds: Thresholds = Thresholds()
+    options: ConvertOptions = field(default_factory=ConvertOptions)
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class MeasureRequest:
 
 def import_model(steps: Steps, request: ImportRequest) -> dict[str, Any]:
     """Recognise a model and keep it. Gives ``{"model_id": …}``."""
-    source, name, config = _locate(request)
+    source, name, config = locate(request.origin, request.source, request.config_upload)
     steps.plan((f"Recognise {name}",))
     result = steps.run(
         Task(
@@ -153,13 +155,6 @@ def measure(steps: Steps, request: MeasureRequest) -> dict[str, Any]:
     return {"report_id": report.id}
 
 
-def _locate(request: ImportRequest) -> tuple[str, str, str | None]:
-    """(what the worker opens, the name a person knows it by, the config's path)."""
-    from engine.sources import locate
-
-    return locate(request.origin, request.source, request.config_upload)
-
-
 def _keep_model(out: Path, found: dict[str, Any]) -> Model:
     """Move what the worker recognised to its place, and remember it."""
     original = out / found["path"]
@@ -187,19 +182,12 @@ def _keep_model(out: Path, found: dict[str, Any]) -> Model:
         parameters=found["parameters"],
         op_histogram=found["op_histogram"],
         facts=found["facts"],
-        reach=registry_reach(artifact.format),
+        reach=reach_from(artifact.format),
         notes=tuple(found["notes"]),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     store.models.save(model)
     return model
-
-
-def registry_reach(source: str) -> Any:
-    """Which formats can be had from ``source``, and why not the others."""
-    from engine.knowledge import reach_from
-
-    return reach_from(source)
 
 
 def _convert_one(steps: Steps, model: Model, target: str, options: ConvertOptions) -> Artifact:
@@ -280,7 +268,7 @@ def _variants(
             key=f"{artifact.format}-b{batch}-t{threads}-{artifact.id[:6]}",
             artifact_id=artifact.id,
             format=artifact.format,
-            label=registry.format_named(artifact.format).label,
+            label=registry.format_named(artifact.format).run_label,
             batch=batch,
             threads=threads,
             is_original=artifact.id == model.artifact.id,

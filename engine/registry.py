@@ -39,6 +39,8 @@ class Format:
     describe: Callable[[Path], tuple[int | None, dict[str, int], dict[str, str]]]
     import_module: str
     """The module whose import alone is the memory baseline of this format."""
+    runtime: str = ""
+    """What runs it, where that has a name of its own: an ONNX file is run by ONNX Runtime."""
 
     @property
     def missing(self) -> tuple[Requirement, ...]:
@@ -49,6 +51,11 @@ class Format:
     def available(self) -> bool:
         """Whether everything it needs is installed."""
         return not self.missing
+
+    @property
+    def run_label(self) -> str:
+        """The name of what is measured: the runtime's, else the format's."""
+        return self.runtime or self.label
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import streamlit as st
 
 import engine
@@ -10,7 +12,7 @@ from pages.components import artifacts, job, picker, shell, state
 
 shell.guard()
 
-METHODS = {
+METHODS: dict[Literal["auto", "trace", "script"], str] = {
     "auto": "Let Assay decide",
     "trace": "Trace: record one run",
     "script": "Script: compile the Python, branches and loops included",
@@ -84,14 +86,11 @@ if job_id:
 made = engine.artifacts_of(model.id)
 if made:
     st.subheader("Made from this model", anchor=False)
-    for artifact, verification in made:
-        artifacts.card(artifact, verification)
-    if any(verification and verification.verdict.usable for _, verification in made):
-        st.page_link(
-            shell.page_path("measure"),
-            label="Measure them on this machine",
-            icon=":material/timer:",
-            query_params=state.link(model=model.id, answers=state.answers()),
-        )
 elif not job_id:
     st.info("Nothing has been made from this model yet.", icon=":material/info:")
+for artifact, verification in made:
+    artifacts.card(artifact, verification)
+ready = any(found and found.verdict.usable for _, found in made)
+if ready and st.button("Measure them on this machine", type="primary", icon=":material/timer:"):
+    link = state.link(model=model.id, answers=state.answers())
+    st.switch_page(shell.page_path("measure"), query_params=link)

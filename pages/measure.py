@@ -12,9 +12,9 @@ from pages.components import job, picker, shell, state
 shell.guard()
 
 PRESETS = {
-    "quick": "Quick: 5 rounds, about a minute. Enough to see large differences.",
-    "standard": "Standard: 12 rounds, some minutes. The default for a decision.",
-    "rigorous": "Rigorous: 24 rounds, long. For figures you publish.",
+    "quick": "5 rounds, about a minute. Enough to see large differences.",
+    "standard": "12 rounds, some minutes. The default for a decision.",
+    "rigorous": "24 rounds, long. For figures you publish.",
 }
 
 
@@ -94,10 +94,7 @@ if view and not view.state.ended:
 else:
     if view and view.state is JobState.DONE:
         st.success("Measured.", icon=":material/check_circle:")
-        st.page_link(
-            shell.page_path("report"),
-            label="Open the report",
-            icon=":material/lab_profile:",
-            query_params=state.link(report=view.result["report_id"]),
-        )
+        if st.button("Open the report", type="primary", icon=":material/lab_profile:"):
+            link = state.link(report=view.result["report_id"])
+            st.switch_page(shell.page_path("report"), query_params=link)
     form(model)

@@ -30,7 +30,7 @@ for end in found.back_ends:
             if end.available:
                 st.badge("Ready", icon=":material/check:", color="green")
             else:
-                st.badge("Not here", icon=":material/block:", color="gray")
+                st.badge("Not yet", icon=":material/block:", color="gray")
         if end.reason:
             st.text(end.reason)
         if end.install:
@@ -40,6 +40,7 @@ st.subheader("This machine", anchor=False)
 st.dataframe(
     pd.DataFrame([{"What": name, "Found": str(value)} for name, value in found.facts.items()]),
     hide_index=True,
+    height="content",
 )
 
 st.subheader("Recent jobs", anchor=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,4 +21,59 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     settings.cache_clear()
     (tmp_path / "data").mkdir()
     yield tmp_path / "data"
+    settings.cache_clear()
+
+
+@dataclass(frozen=True)
+class Library:
+    """A data folder in which the whole job has been done once, by the real parts."""
+
+    data: Path
+    model_id: str
+    artifact_ids: tuple[str, ...]
+    report_id: str
+
+
+@pytest.fixture(scope="session")
+def done_once(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """The digits sample brought, converted to ONNX, verified and measured: about half a minute."""
+    home = tmp_path_factory.mktemp("library")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASSAY_DATA", str(home / "data"))
+        patch.setenv("ASSAY_LOCK_DIR", str(home))
+        patch.delenv("ASSAY_DATABASE", raising=False)
+        settings.cache_clear()
+        from engine import pipeline
+        from engine.jobs.steps import DirectSteps
+
+        brought = pipeline.import_model(
+            DirectSteps("import", ignore), pipeline.ImportRequest("sample", "digits")
+        )
+        made = pipeline.convert(
+            DirectSteps("convert", ignore),
+            pipeline.ConvertRequest(brought["model_id"], ("onnx",)),
+        )
+        assert not made["failures"]
+        measured = pipeline.measure(
+            DirectSteps("measure", ignore),
+            pipeline.MeasureRequest(brought["model_id"], tuple(made["artifacts"])),
+        )
+    settings.cache_clear()
+    return Library(
+        home / "data", brought["model_id"], tuple(made["artifacts"]), measured["report_id"]
+    )
+
+
+def ignore(steps: object, partial: object) -> None:
+    """Nobody watches these jobs."""
+
+
+@pytest.fixture
+def library(done_once: Library, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+    """The settings point at the folder in which everything has been done. Add, never delete."""
+    monkeypatch.setenv("ASSAY_DATA", str(done_once.data))
+    monkeypatch.setenv("ASSAY_LOCK_DIR", str(done_once.data.parent))
+    monkeypatch.delenv("ASSAY_DATABASE", raising=False)
+    settings.cache_clear()
+    yield done_once
     settings.cache_clear()

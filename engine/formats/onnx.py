@@ -344,7 +344,8 @@ def _outgrows(module: Any) -> bool:
 
 FORMAT = Format(
     name="onnx",
-    label="ONNX Runtime",
+    label="ONNX",
+    runtime="ONNX Runtime",
     suffix=".onnx",
     requires=(
         Requirement("onnx", "onnx"),

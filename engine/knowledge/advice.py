@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine.knowledge.tree import Walk, decision_tree, walk
+from engine.knowledge.source import broken
+from engine.knowledge.tree import FILE, Leaf, Walk, decision_tree, walk
 from engine.reports.model import Advice
 from engine.types import Model
 
@@ -57,28 +58,18 @@ def answers_for(model: Model | None) -> Mapping[str, str]:
 
 
 def advice_for(model: Model, answers: Mapping[str, str] | None = None) -> Advice:
-    """What the tree recommends: by a person's answers where they reach a leaf, else inferred.
-
-    Inferred means that it follows from the model and this machine alone.
-    """
+    """What a person's answers recommend; where they reach no leaf, what follows from the model."""
     walked = walk(answers or {})
-    if walked.leaf is not None:
-        return advice_from(walked, origin="tree")
-    return advice_from(_complete({"target": "unknown", **answers_for(model)}), origin="inferred")
+    if walked.leaf:
+        return _advice(walked, walked.leaf, "tree")
+    inferred = _complete({"target": "unknown", **answers_for(model)})
+    if inferred.leaf is None:
+        raise broken(FILE, "default", f"{inferred.answers} reaches no leaf")
+    return _advice(inferred, inferred.leaf, "inferred")
 
 
-def advice_from(reached: Walk, *, origin: str) -> Advice:
-    """A finished walk as the report keeps it. Raises ValueError for a walk without a leaf."""
-    leaf = reached.leaf
-    if leaf is None:
-        raise ValueError("The walk has not reached a leaf.")
-    return Advice(
-        leaf=leaf.id,
-        title=leaf.title,
-        format=leaf.format,
-        origin=origin,
-        answers=reached.answers,
-    )
+def _advice(walked: Walk, leaf: Leaf, origin: str) -> Advice:
+    return Advice(leaf.id, leaf.title, leaf.format, origin, walked.answers)
 
 
 def _complete(answers: Mapping[str, str]) -> Walk:

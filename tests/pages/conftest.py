@@ -8,21 +8,37 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import Library
+
 ROOT = Path(__file__).resolve().parents[2]
 
 OpenPage = Callable[..., AppTest]
 
 
+def opened(name: str, **params: str) -> AppTest:
+    """``opened("report", id="…")``: the page of that name, run once with those parameters."""
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30)
+    app.run()
+    app.switch_page(str(ROOT / "pages" / f"{name}.py"))
+    for key, value in params.items():
+        app.query_params[key] = value
+    return app.run()
+
+
 @pytest.fixture
 def open_page(workspace: Path) -> OpenPage:
-    """``open_page("report", id="…")``: the page of that name, run once with those parameters."""
-
-    def opened(name: str, **params: str) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30)
-        app.run()
-        app.switch_page(str(ROOT / "pages" / f"{name}.py"))
-        for key, value in params.items():
-            app.query_params[key] = value
-        return app.run()
-
+    """Open pages over an empty data folder."""
     return opened
+
+
+@pytest.fixture
+def open_done(library: Library) -> OpenPage:
+    """Open pages over the data folder in which the whole job has been done once."""
+    return opened
+
+
+def words(app: AppTest) -> str:
+    """What a person can read on the page, an element a line."""
+    kinds = ("title", "header", "subheader", "markdown", "text", "caption", "success", "info")
+    more = ("warning", "error", "code")
+    return "\n".join(str(item.value) for kind in (*kinds, *more) for item in app.get(kind))
