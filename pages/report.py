@@ -35,7 +35,7 @@ def load() -> Report:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def derived(report_id: str, created_at: str, _report: Report) -> Figures:
+def derived(report_id: str, content: int, _report: Report) -> Figures:
     """The figures of a report, worked out once: they are frozen, so that sessions share them."""
     return engine.figures(_report)
 
@@ -92,7 +92,8 @@ def numerics(found: Figures) -> None:
 
 
 report = load()
-found = derived(report.id, report.created_at, report)
+blocks = report.measurement.blocks if report.measurement else ()
+found = derived(report.id, hash((report.title, blocks)), report)
 shell.header(plain(report.title), plain(found.headline))
 sharing.take_away(report, own=state.share_token() is None)
 verdict(found)

@@ -1,0 +1,159 @@
+"""Statistics against known answers, and against a bootstrap drawn the long way."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats as reference
+
+from engine.bench import stats
+
+
+def processes(
+    random: np.random.Generator, count: int, samples: int, *, between: float, within: float
+) -> list[np.ndarray]:
+    """Latencies around 1 with spread between and inside processes."""
+    levels = random.normal(0, between, count)
+    return [np.exp(level + random.normal(0, within, samples)) for level in levels]
+
+
+@pytest.mark.parametrize(("share", "floor"), [(0.5, 11), (0.9, 64), (0.99, 662)])
+def test_a_percentile_is_printed_from_its_floor_on(share: float, floor: int) -> None:
+    random = np.random.default_rng(1)
+    half = floor // 2
+    enough = [random.random(half), random.random(floor - half)]
+    short = [enough[0], enough[1][:-1]]
+    assert stats.percentile(enough, share).value is not None
+    found = stats.percentile(short, share)
+    assert found.value is None
+    assert found.why_not == f"n too small (n = {floor - 1}, needs {floor})"
+
+
+def test_a_percentile_is_the_pooled_quantile() -> None:
+    blocks = [np.arange(1.0, 51.0), np.arange(51.0, 101.0)]
+    assert stats.percentile(blocks, 0.5).value == pytest.approx(50.5)
+    assert stats.percentile(blocks, 0.9).value == pytest.approx(np.quantile(np.arange(1, 101), 0.9))
+
+
+def test_the_interval_agrees_with_a_bootstrap_drawn_the_long_way() -> None:
+    random = np.random.default_rng(2)
+    blocks = processes(random, 6, 30, between=0.03, within=0.05)
+    medians = [
+        np.median(np.concatenate([random.choice(blocks[i], 30) for i in random.integers(0, 6, 5)]))
+        for _ in range(4000)
+    ]
+    low, high = np.quantile(medians, [0.025, 0.975])
+    found = stats.percentile(blocks, 0.5)
+    assert found.low == pytest.approx(low, abs=0.004)
+    assert found.high == pytest.approx(high, abs=0.004)
+
+
+def test_without_process_effects_it_agrees_with_scipy() -> None:
+    random = np.random.default_rng(3)
+    blocks = processes(random, 20, 50, between=0.0, within=0.1)
+    pooled = np.concatenate(blocks)
+    known = reference.bootstrap(
+        (pooled,), np.median, n_resamples=2000, method="percentile", rng=np.random.default_rng(1)
+    ).confidence_interval
+    found = stats.percentile(blocks, 0.5)
+    assert found.low == pytest.approx(known.low, abs=0.005)
+    assert found.high == pytest.approx(known.high, abs=0.005)
+
+
+@pytest.mark.parametrize(("count", "samples"), [(5, 13), (12, 50)])
+def test_intervals_cover_the_truth_as_often_as_they_say(count: int, samples: int) -> None:
+    random = np.random.default_rng(4)
+    covered = 0
+    for _ in range(200):
+        found = stats.percentile(processes(random, count, samples, between=0.03, within=0.05), 0.5)
+        assert found.low is not None and found.high is not None
+        covered += found.low <= 1 <= found.high
+    assert covered / 200 >= 0.88
+
+
+def test_a_model_against_itself_is_rarely_called_faster_or_slower() -> None:
+    random = np.random.default_rng(5)
+    wrong = 0
+    for _ in range(300):
+        levels = [random.normal(0, 0.03, 12) for _ in range(2)]
+        found = stats.ratio(np.exp(levels[0]).tolist(), np.exp(levels[1]).tolist())
+        assert found is not None
+        wrong += found.verdict in ("faster", "slower")
+    assert wrong / 300 <= 0.06
+
+
+def test_a_real_difference_is_found_under_drift() -> None:
+    random = np.random.default_rng(6)
+    drift = np.exp(np.linspace(0, 0.5, 12))
+    first = (drift * np.exp(random.normal(0, 0.01, 12))).tolist()
+    second = (drift * 0.8 * np.exp(random.normal(0, 0.01, 12))).tolist()
+    found = stats.ratio(first, second)
+    assert found is not None
+    assert found.verdict == "faster"
+    assert found.low <= 1.25 <= found.high
+
+
+def test_the_ratio_is_the_median_of_the_rounds() -> None:
+    found = stats.ratio([2.0, 4.0, 6.0], [1.0, 1.0, 1.0])
+    assert found is not None
+    assert found.value == pytest.approx(4.0)
+    assert (found.low, found.high) == (pytest.approx(2.0), pytest.approx(6.0))
+
+
+def test_one_round_is_no_comparison() -> None:
+    assert stats.ratio([1.0], [2.0]) is None
+
+
+def test_unequal_rounds_are_our_own_mistake() -> None:
+    with pytest.raises(ValueError, match="same rounds"):
+        stats.ratio([1.0, 2.0], [1.0])
+
+
+@pytest.mark.parametrize(
+    ("middle", "low", "high", "word"),
+    [
+        (0.5, 0.4, 0.6, "faster"),
+        (-0.5, -0.6, -0.4, "slower"),
+        (0.0, -0.01, 0.01, "equivalent"),
+        (0.02, 0.01, 0.028, "small but real"),
+        (0.05, -0.1, 0.2, "inconclusive"),
+    ],
+)
+def test_the_verdict_words(middle: float, low: float, high: float, word: str) -> None:
+    assert stats.judge(middle, low, high) == word
+
+
+def test_an_undecided_ratio_says_how_many_rounds_would_decide() -> None:
+    found = stats.ratio([1.0, 1.3, 0.8, 1.1], [1.1, 0.9, 1.2, 1.0])
+    assert found is not None and found.verdict == "inconclusive"
+    assert found.rounds_needed is not None and found.rounds_needed > 4
+
+
+def test_grades_follow_the_spread_between_processes() -> None:
+    random = np.random.default_rng(7)
+    quiet = [level * np.exp(random.normal(0, 0.001, 50)) for level in (1.0, 1.001, 0.999, 1.0)]
+    loud = [level * np.exp(random.normal(0, 0.001, 50)) for level in (1.0, 1.3, 0.8, 1.1)]
+    assert stats.grade(quiet, discarded=0, disturbed=False) == "A"
+    assert stats.grade(quiet, discarded=1, disturbed=False) == "B"
+    assert stats.grade(quiet, discarded=0, disturbed=True) == "C"
+    assert stats.grade(loud, discarded=0, disturbed=False) == "D"
+    tail = [np.concatenate([block, np.full(10, 9.0)]) for block in quiet]
+    assert stats.grade(tail, discarded=0, disturbed=False) == "D"
+
+
+def test_spreads_are_coefficients_of_variation() -> None:
+    blocks = [np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])]
+    assert stats.spread_within(blocks) == pytest.approx(0.5)
+    assert stats.spread_between(blocks) == pytest.approx(math.sqrt(2) / 3)
+
+
+def test_the_distribution_ends_at_the_largest_sample_and_one() -> None:
+    values = np.random.default_rng(8).random(5000)
+    curve = stats.ecdf(values, points=50)
+    assert len(curve) <= 50
+    assert curve[-1] == (values.max(), 1.0)
+    assert [share for _, share in curve] == sorted(share for _, share in curve)
+    for value, share in curve:
+        assert share == pytest.approx(np.mean(values <= value))

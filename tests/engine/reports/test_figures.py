@@ -1,0 +1,152 @@
+"""Figures follow from raw samples, and the sentences from the figures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from statistics import median
+
+import numpy as np
+import pytest
+
+from engine.reports.export import export_json
+from engine.reports.figures import figures
+from engine.reports.migrations import loads
+from engine.reports.model import Advice, Report
+from tests.engine.reports.made import report
+
+
+def advised(made: Report, format: str) -> Report:
+    return replace(made, advice=Advice("leaf", format, format, "tree", {}))
+
+
+def test_every_figure_can_be_computed_again_from_the_exported_json() -> None:
+    made = report()
+    found = figures(made)
+    assert figures(loads(export_json(made))) == found
+    blocks = json.loads(export_json(made))["measurement"]["blocks"]
+    for variant in found.variants:
+        own = [b["samples_ns"] for b in blocks if b["variant"] == variant.key]
+        pooled = [sample / 1e6 for samples in own for sample in samples]
+        assert variant.p50.value == pytest.approx(np.median(pooled))
+        assert variant.p90.value == pytest.approx(np.quantile(pooled, 0.9))
+        assert variant.throughput == pytest.approx(1e3 / np.mean(pooled))
+        assert variant.samples == len(pooled)
+    first, second = found.variants[:2]
+    medians = [
+        [median(b["samples_ns"]) for b in blocks if b["variant"] == v.key] for v in (first, second)
+    ]
+    assert second.ratio is not None
+    assert second.ratio.value == pytest.approx(
+        np.exp(np.median(np.log(medians[0]) - np.log(medians[1])))
+    )
+
+
+def test_memory_is_above_the_import_and_the_first_answer_is_the_sum() -> None:
+    variant = figures(report()).variants[0]
+    assert variant.memory_mib == 150
+    assert variant.baseline_mib == 200
+    assert variant.first_answer_s == 2.0
+
+
+def test_a_percentile_without_enough_samples_says_so() -> None:
+    variant = figures(report()).variants[0]
+    assert variant.p90.value is not None
+    assert variant.p99.value is None
+    assert variant.p99.why_not == "n too small (n = 65, needs 662)"
+
+
+def test_the_headline_names_the_figures_and_the_outcome() -> None:
+    found = figures(report())
+    assert found.headline.startswith("ONNX Runtime is 2.0")
+    assert "× [" in found.headline
+    assert found.headline.endswith("on this machine: the recommendation is confirmed.")
+
+
+@pytest.mark.parametrize(
+    ("medians", "format", "outcome", "words"),
+    [
+        ({"torch": 70, "onnx": 35, "torchscript": 60}, "onnx", "confirmed", "nothing measured"),
+        ({"torch": 70, "onnx": 60, "torchscript": 35}, "onnx", "contradicted", "TorchScript is"),
+        ({"torch": 35, "onnx": 70, "torchscript": 60}, "onnx", "contradicted", "original is"),
+        ({"torch": 70, "onnx": 70, "torchscript": 70}, "onnx", "not decided", "does not speak"),
+        ({"torch": 70, "onnx": 35, "torchscript": 60}, "gguf", "not decided", "not put to the"),
+        ({"torch": 70, "onnx": 90, "torchscript": 95}, "torch", "confirmed", "nothing measured"),
+    ],
+)
+def test_the_recommendation_meets_the_measurement(
+    medians: dict[str, float], format: str, outcome: str, words: str
+) -> None:
+    found = figures(advised(report(medians), format)).recommendation
+    assert found is not None
+    assert found.outcome == outcome
+    assert words in found.sentence
+
+
+def test_without_advice_nothing_is_claimed() -> None:
+    found = figures(replace(report(), advice=None))
+    assert found.recommendation is None
+    assert found.headline.endswith("faster than the original on this machine.")
+
+
+def test_discarded_rounds_do_not_count_but_are_shown() -> None:
+    made = report()
+    assert made.measurement is not None
+    spoiled = tuple(
+        replace(b, discarded="stolen time", samples_ns=(10**12,)) if b.round == 0 else b
+        for b in made.measurement.blocks
+    )
+    found = figures(replace(made, measurement=replace(made.measurement, blocks=spoiled)))
+    assert {v.processes for v in found.variants} == {4}
+    assert max(v.typical_ms for v in found.variants) < 100
+    assert sum(block.discarded is not None for block in found.blocks) == 3
+    assert any("round 1" in warning and "stolen" in warning for warning in found.warnings)
+
+
+def test_a_variant_that_failed_has_a_reason_and_no_figures() -> None:
+    made = report()
+    assert made.measurement is not None
+    failed = replace(made.measurement, failures={"onnx-b1-t2": "It ran out of memory."})
+    found = figures(replace(made, measurement=failed))
+    assert [v.format for v in found.variants] == ["torch", "torchscript"]
+    assert found.failures == {"ONNX Runtime, measuring": "It ran out of memory."}
+
+
+def test_without_a_measurement_there_is_still_a_report() -> None:
+    found = figures(replace(report(), measurement=None))
+    assert found.variants == ()
+    assert found.headline.startswith("Nothing was measured")
+    assert len(found.verifications) == 2
+
+
+def test_the_printed_table_stays_apart_and_is_compared_by_speed() -> None:
+    (beside,) = figures(report()).references
+    assert beside.same_model
+    rows = {row.label: row for row in beside.rows}
+    assert rows["ONNX Runtime"].reference_ms == 95
+    assert rows["ONNX Runtime"].reference_ratio == pytest.approx(180 / 95)
+    assert rows["ONNX Runtime"].measured_ratio is not None
+    assert "gains here what the table says" in rows["ONNX Runtime"].sentence
+    assert rows["TensorRT INT8"].measured_ms is None
+
+
+def test_less_gain_than_printed_is_said() -> None:
+    (beside,) = figures(report({"torch": 70, "onnx": 60, "torchscript": 65})).references
+    assert any("gains less here" in row.sentence for row in beside.rows)
+
+
+def test_another_model_is_not_taken_for_the_printed_one() -> None:
+    made = report()
+    (beside,) = figures(replace(made, model=replace(made.model, name="Digits"))).references
+    assert not beside.same_model
+    assert "another model (ResNet-50)" in beside.table.note
+
+
+def test_every_table_is_rectangular() -> None:
+    found = figures(report())
+    tables = [found.verdicts, found.latency, found.memory, found.start, found.lineage]
+    tables += [*found.environment, *(j.table for j in found.verifications)]
+    tables += [beside.table for beside in found.references]
+    for table in tables:
+        assert table.rows
+        assert {len(row) for row in table.rows} == {len(table.columns)}, table.caption
