@@ -275,7 +275,6 @@ def _from_module(
             dynamo=False,
             opset_version=opset,
             dynamic_axes=_dynamic_axes(signature),
-            external_data=_outgrows(module),
             **_names(signature),
         )
 

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from engine import registry
 from engine.jobs.protocol import Context
 from engine.records import dump, parse
 from engine.types import Artifact, ConvertOptions
+
+
+def _whole(path: Path) -> Path:
+    """The file; or, where others lie beside it (external data), a folder that holds them all."""
+    made = sorted(path.parent.iterdir())
+    if made == [path]:
+        return path
+    home = path.parent / path.stem
+    home.mkdir()
+    for item in made:
+        item.rename(home / item.name)
+    return home
 
 
 @contextmanager
@@ -33,7 +47,8 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     found, made = registry.format_named(source), registry.format_named(target)
     context.progress(f"Converting {found.label} to {made.label}", 0.05)
     folder = context.out / target
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # what a run that died left behind
+    folder.mkdir(parents=True)
     path = folder / f"model{made.suffix}"
     started = time.perf_counter()
     with _without_collector():
@@ -41,7 +56,7 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     step = replace(conversion.step, seconds=round(time.perf_counter() - started, 3))
     context.progress(f"{made.label} written", 1.0)
     return {
-        "path": path.relative_to(context.out).as_posix(),
+        "path": _whole(path).relative_to(context.out).as_posix(),
         "signature": dump(conversion.signature),
         "step": dump(step),
     }

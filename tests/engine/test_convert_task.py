@@ -9,6 +9,7 @@ import pytest
 from engine.records import dump, parse
 from engine.tasks import convert
 from engine.types import ConvertOptions, Signature, Step
+from engine.verify.model import Verdict
 from tests import models
 
 
@@ -38,3 +39,24 @@ def test_it_answers_with_path_signature_and_step(target: str, path: str, tmp_pat
     assert step.version.startswith("2.")
     fractions = [fraction for _, fraction in context.said]
     assert fractions == sorted(fractions, key=lambda value: value or 0)
+
+
+def test_weights_too_large_for_one_file_make_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.formats.onnx.PROTOBUF_LIMIT", 1000)
+    source = models.eager(tmp_path / "source")
+    context = models.task_folder(tmp_path / "out")
+    request = {
+        "artifact": dump(source),
+        "source": "torch",
+        "target": "onnx",
+        "options": dump(ConvertOptions()),
+    }
+    result = convert.run(request, context)
+    assert result["path"] == "onnx/model"
+    folder = context.out / result["path"]
+    assert "model.onnx" in {item.name for item in folder.iterdir()}
+    made = models.artifact("onnx", folder, parse(Signature, result["signature"]))
+    assert made.size_bytes > 4 * 1000
+    assert models.verified(source, made, tmp_path).verdict is Verdict.EQUIVALENT
