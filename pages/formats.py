@@ -71,14 +71,14 @@ RATINGS = next(one.stars for one in guides if one.stars).in_words
 
 shell.header("Formats", "What each one is good for, what it is not, and how to make it today.")
 comparison()
-chosen = st.segmented_control(
+chosen = state.show_format([one.name for one in guides])
+st.segmented_control(
     "Read about",
     [one.name for one in guides],
     format_func={one.name: one.label for one in guides}.__getitem__,
-    default=guides[0].name,
     required=True,
-    key=state.FORMAT,
-    bind="query-params",
+    key=state.FORMAT_CHOICE,
+    on_change=state.keep_format,
 )
 for one in guides:
     if one.name == chosen:

@@ -3,7 +3,7 @@
 Data in YAML beside this file, checked against ``schema/`` when it is read.
 """
 
-from engine.knowledge.advice import advice_for, advice_from, answers_for, has_nvidia_gpu
+from engine.knowledge.advice import advice_for, answers_for, has_nvidia_gpu
 from engine.knowledge.decision import export_decision
 from engine.knowledge.guides import (
     FormatGuide,
@@ -53,7 +53,6 @@ __all__ = [
     "Tree",
     "Walk",
     "advice_for",
-    "advice_from",
     "answers_for",
     "claims",
     "decision_tree",

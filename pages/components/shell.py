@@ -62,8 +62,11 @@ def router() -> None:
     st.set_page_config(page_title="Assay", page_icon=ICON, layout="wide")
     page = _navigation()
     st.session_state[state.SHELL_RAN] = True
-    page.run()
-    _footer()
+    state.remember_answers()
+    body = st.container()
+    _footer()  # before the page, since a page may stop early
+    with body:
+        page.run()
 
 
 def guard() -> None:

@@ -6,7 +6,7 @@ through the top navigation, which drops the query. No other file spells these na
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -16,7 +16,6 @@ JOB = "job"
 REPORT = "id"
 SHARE = "share"
 FORMAT = "format"
-"""Also the key of the Formats page's control, which is bound to it."""
 ANSWER = "cho_"
 """Prefix of the decision tree's answers: ``?cho_target=multi-platform``."""
 
@@ -29,6 +28,7 @@ FILTER = "reports_filter"
 CHOICE = "choose_answer_"
 """Prefix of the Choose page's radio, one a question."""
 CRUMB = "choose_crumb_"
+FORMAT_CHOICE = "formats_choice"
 UPLOADER = "model_uploader"
 UPLOAD = "model_upload"
 SMALL_FILE = "model_small_file"
@@ -78,11 +78,15 @@ def share_token() -> str | None:
 
 def answers() -> dict[str, str]:
     """The decision tree's answers by question id: from the URL, else those given last."""
-    found = _answers_in_url()
-    if found:
-        st.session_state[ANSWER] = found
+    remember_answers()
     remembered: dict[str, str] = st.session_state.get(ANSWER, {})
     return dict(remembered)
+
+
+def remember_answers() -> None:
+    """Keep the answers of this URL for the pages that are opened from the navigation."""
+    if found := _answers_in_url():
+        st.session_state[ANSWER] = found
 
 
 def answers_in_url() -> dict[str, str]:
@@ -95,6 +99,18 @@ def show_answers(given: Mapping[str, str]) -> None:
     others = {k: v for k, v in st.query_params.items() if not k.startswith(ANSWER)}
     st.query_params.from_dict({**others, **_as_params(given)})
     st.session_state[ANSWER] = dict(given)
+
+
+def show_format(known: Sequence[str]) -> str:
+    """The format in the URL, else the first; the Formats page's control is made to say the same."""
+    wanted = st.query_params.get(FORMAT, "")
+    st.session_state[FORMAT_CHOICE] = wanted if wanted in known else known[0]
+    return str(st.session_state[FORMAT_CHOICE])
+
+
+def keep_format() -> None:
+    """Put what the control says into the URL."""
+    _into_url(FORMAT, st.session_state[FORMAT_CHOICE])
 
 
 def choice_key(question: str) -> str:

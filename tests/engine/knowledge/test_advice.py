@@ -79,6 +79,13 @@ def test_advice_always_reaches_a_leaf(no_gpu: Path, model: Model, leaf: str) -> 
     assert found.answers["target"] == "unknown"
 
 
+def test_a_persons_answers_win_and_half_an_answer_does_not(no_gpu: Path) -> None:
+    walked = advice_for(MODEL, {"target": "pytorch", "control_flow": "no"})
+    assert (walked.leaf, walked.origin) == ("torchscript-trace", "tree")
+    assert walked.answers == {"target": "pytorch", "control_flow": "no"}
+    assert advice_for(MODEL, {"target": "pytorch"}).origin == "inferred"
+
+
 def test_a_gpu_changes_the_advice(no_gpu: Path) -> None:
     no_gpu.write_text("NVRM version")
     found = advice_for(in_format("torch"))

@@ -1,0 +1,50 @@
+"""The encyclopedia shows all that is known, in words, and marks what others measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import engine
+from tests.pages.conftest import opened, words
+
+
+def test_the_comparison_is_in_words_and_numbers(workspace: Path) -> None:
+    rows = opened("formats").table[0].value.set_index("Format")
+    assert list(rows.index) == [guide.label for guide in engine.format_guides()]
+    assert rows.loc["TensorRT", "Portability"] == "very low (1 of 5)"
+    assert rows.loc["torch.export", "Optimization"] == "not rated"
+    assert "⭐" not in rows.to_string()
+
+
+@pytest.mark.parametrize("guide", engine.format_guides(), ids=lambda guide: guide.name)
+def test_each_format_opens_by_link_with_everything_about_it(
+    guide: engine.FormatGuide, workspace: Path
+) -> None:
+    app = opened("formats", format=guide.name)
+    text = words(app)
+    assert app.header[0].value == f"{guide.label}: {guide.best_for}"
+    for wanted in (guide.sentence, guide.status, *guide.use_cases, *guide.benefits, *guide.limits):
+        assert wanted in text
+    for trap in engine.pitfalls():
+        assert (trap.title in text) == (trap.format == guide.name)
+    assert len(app.code) == len(guide.recipes)
+
+
+def test_the_control_changes_the_link(workspace: Path) -> None:
+    app = opened("formats", format="elf")
+    assert app.header[0].value.startswith("ONNX"), "an unknown format shows the first"
+    app.segmented_control[0].set_value("gguf").run()
+    assert app.header[0].value.startswith("GGUF")
+    assert app.query_params["format"] == "gguf"
+
+
+def test_published_figures_are_marked_as_such(workspace: Path) -> None:
+    app = opened("formats")
+    text = words(app)
+    assert text.count("published, other machine") == len(engine.reference_tables())
+    resnet = app.table[len(app.table) - 2].value.set_index("")
+    assert resnet.loc["ONNX Runtime", "CPU (Intel Xeon)"] == "95 ms"
+    assert resnet.loc["TensorRT INT8", "CPU (Intel Xeon)"] == "not applicable"
+    assert "sequence 512" in text and "does not say on which hardware" in text
