@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -66,12 +67,16 @@ async def export(request: Request) -> Response:
 async def shared(request: Request) -> Response:
     """A shared snapshot as a page. Unknown, expired and revoked links look alike: 404."""
     headers = _PRIVATE | {"Content-Security-Policy": _NOTHING_REMOTE}
-    token = request.path_params["token"]
     try:
-        page = await anyio.to_thread.run_sync(lambda: page_html(store.shares.find(token)))
+        page = await anyio.to_thread.run_sync(_snapshot, request.path_params["token"])
     except NotFound as error:
         return HTMLResponse(_lost(error), status_code=404, headers=headers)
     return HTMLResponse(page, headers=headers)
+
+
+def _snapshot(token: str) -> str:
+    """The page behind a token, with the way to the live one. Raises NotFound."""
+    return page_html(store.shares.find(token), interactive=f"/report?share={quote(token, safe='')}")
 
 
 def _plain(report_id: str) -> str:

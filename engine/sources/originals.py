@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.files import disk_errors, link_or_copy
 from engine.registry import format_named
+from engine.settings import settings
 from engine.sources.model import Found, Recognised
 from engine.types import Signature, SignatureOrigin, Step
 
@@ -23,9 +24,16 @@ def place(out: Path, name: str) -> Path:
 
 
 def bring(source: Path, target: Path) -> None:
-    """The same bytes at ``target``: a hard link where the file system can, a copy elsewhere."""
+    """The same bytes at ``target``: a hard link to a file of ours, a copy of anybody else's.
+
+    A link to a file in somebody's models folder would change when they write to it.
+    """
+    ours = source.resolve().is_relative_to(settings().data_dir)
     with disk_errors():
-        link_or_copy(str(source), str(target))
+        if ours:
+            link_or_copy(str(source), str(target))
+        else:
+            shutil.copyfile(source, target)
 
 
 def recognised(

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from engine.errors import InvalidModel
 from engine.jobs.protocol import Context
 from engine.records import dump, parse
 from engine.sources import Recognised, Wanted, recognise
 from engine.sources.detect import identify
 from engine.sources.sample import make
+from engine.sources.words import one_line
 from engine.types import Signature
+
+_LISTED = 500
+T = TypeVar("T")
 
 
 def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -23,6 +29,7 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
         context.progress("Looking at the bytes", 0.0)
         found = identify(Path(request["source"]), request["name"])
         made = recognise(found, _wanted(request), context.out, context.progress)
+    _check_names(made.signature)
     return {"model": _as_json(made, context.out)}
 
 
@@ -35,6 +42,22 @@ def _wanted(request: Mapping[str, Any]) -> Wanted:
     )
 
 
+def _check_names(signature: Signature) -> None:
+    """A name must fit on a line: models call their inputs as they like."""
+    for spec in (*signature.inputs, *signature.outputs):
+        for text in (spec.name, *(dim for dim in spec.shape if isinstance(dim, str))):
+            if text != one_line(text):
+                raise InvalidModel(
+                    f"An input, output or axis has an unreadable name: {one_line(text)!r}.",
+                    hint="Name it in plain characters, at most 200 of them, and export it again.",
+                )
+
+
+def _shown(named: Mapping[str, T]) -> dict[str, T]:
+    """The first few hundred of them, under names that can be shown."""
+    return {one_line(name): value for name, value in islice(named.items(), _LISTED)}
+
+
 def _as_json(made: Recognised, out: Path) -> dict[str, Any]:
     return {
         "path": made.path.relative_to(out).as_posix(),
@@ -44,8 +67,8 @@ def _as_json(made: Recognised, out: Path) -> dict[str, Any]:
         "signature": dump(made.signature),
         "signature_origin": made.signature_origin,
         "parameters": made.parameters,
-        "op_histogram": dict(made.op_histogram),
-        "facts": dict(made.facts),
-        "notes": list(made.notes),
+        "op_histogram": _shown(made.op_histogram),
+        "facts": {name: one_line(text) for name, text in _shown(made.facts).items()},
+        "notes": [one_line(note) for note in made.notes],
         "lineage": [dump(step) for step in made.lineage],
     }

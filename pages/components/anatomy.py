@@ -7,6 +7,7 @@ import streamlit as st
 import engine
 from engine import BadRequest, Model, Signature
 from pages.components import artifacts, signature, state
+from pages.components.text import plain
 
 _KINDS = {
     "sample": "Sample",
@@ -28,7 +29,7 @@ _CHARTED = 15
 def summary(model: Model) -> None:
     """Name and the three figures everybody asks for."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(_plain(model.name), anchor=False)
+        st.subheader(plain(model.name), anchor=False, width="content")
         st.badge(_KINDS.get(model.kind, model.kind), color="gray")
     with st.container(horizontal=True):
         parameters = "not known" if model.parameters is None else _count(model.parameters)
@@ -105,12 +106,12 @@ def facts(model: Model) -> None:
 
 def reach(model: Model) -> None:
     """The formats it can be converted to, and why not the others."""
-    labels = {name: spec.label for name, spec in engine.list_formats().items()}
+    labels = {guide.name: guide.label for guide in engine.format_guides()}
     st.subheader("Where it can go", anchor=False)
     for item in sorted(model.reach, key=lambda item: not item.reachable):
         mark = ":green[:material/check_circle:]" if item.reachable else ":gray[:material/block:]"
-        with st.container(horizontal=True, vertical_alignment="top", gap="small"):
-            st.markdown(f"{mark} **{_plain(labels.get(item.format, item.format))}**")
+        with st.container(gap=None):
+            st.markdown(f"{mark} **{plain(labels.get(item.format, item.format))}**")
             st.text(item.reason)
 
 
@@ -119,8 +120,3 @@ def _count(number: int) -> str:
         if number >= size:
             return f"{number / size:,.1f} {word}"
     return f"{number:,}"
-
-
-def _plain(text: str) -> str:
-    """Text as Markdown that shows it unchanged: names of files and models are data."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+!|<>$:~" else sign for sign in text)

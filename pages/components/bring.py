@@ -7,7 +7,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 import engine
 from engine import BadRequest, ImportRequest, Signature
-from pages.components import signature, state
+from pages.components import artifacts, signature, state
 from pages.components.upload import Uploaded, uploader
 
 TAKES = (
@@ -44,7 +44,10 @@ def _samples() -> ImportRequest | None:
             st.markdown(sample.sentence)
             st.space("stretch")
             pressed = st.button(
-                f"Use {sample.label}", key=f"sample-{sample.name}", type="primary", width="stretch"
+                f"Use {sample.label}",
+                key=f"sample-{sample.name}",
+                type="primary" if sample is samples[0] else "secondary",
+                width="stretch",
             )
             if pressed:
                 asked = ImportRequest("sample", sample.name)
@@ -64,7 +67,7 @@ def _upload() -> ImportRequest | None:
             found = _kept(small)
     architecture, config, given = _details("upload")
     if found is not None:
-        st.text(f"{found.name} · {found.size / 1e6:,.1f} MB · sha256 {found.sha256[:12]}…")
+        st.text(f"Ready: {found.name} ({artifacts.megabytes(found.size)})")
     pressed = st.button(
         "Recognise this model",
         type="primary",

@@ -95,7 +95,7 @@ async function digest(file) {
 }
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-const megabytes = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+const inUnit = (bytes, whole) => (bytes / (whole < 1e6 ? 1e3 : 1e6)).toFixed(whole < 1e7 ? 1 : 0);
 
 class Upload {
   constructor(root, report) {
@@ -223,8 +223,11 @@ class Upload {
     const share = this.file.size ? this.offset / this.file.size : 0;
     const bar = this.find("progress");
     bar.value = share;
-    const done = megabytes(this.offset) + " of " + megabytes(this.file.size) + " MB";
-    this.find(".rate").textContent = done + (rate ? " · " + rate.toFixed(0) + " MB/s" : "");
+    const size = this.file.size;
+    const done = inUnit(this.offset, size) + " of " + inUnit(size, size);
+    const unit = size < 1e6 ? " kB" : " MB";
+    const speed = rate && size > SLICE ? " · " + rate.toFixed(0) + " MB/s" : "";
+    this.find(".rate").textContent = done + unit + speed;
   }
 }
 

@@ -49,7 +49,9 @@ def test_our_pages_and_programs_on_this_machine_may(client: TestClient, origin: 
     assert client.post("/x", headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8501", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8501", "127.0.0.1.evil.example", ""]
+)
 def test_a_rebound_name_reaches_nothing(client: TestClient, host: str) -> None:
     assert client.get("/x", headers={"Host": host}).status_code == 403
 

@@ -272,6 +272,15 @@ def test_a_name_that_promises_something_else_is_noted(bring: Bring, tmp_path: Pa
 def test_the_original_shares_its_bytes_with_the_upload(
     bring: Bring, tmp_path: Path, workspace: Path
 ) -> None:
-    path = script(net(), tmp_path / "net.pt")
+    path = script(net(), workspace / "net.pt")
     found = bring(path)
     assert (workspace / "out" / found["path"]).stat().st_ino == path.stat().st_ino
+
+
+def test_a_file_that_is_not_ours_is_copied(bring: Bring, tmp_path: Path, workspace: Path) -> None:
+    path = script(net(), tmp_path / "net.pt")
+    found = bring(path)
+    original = workspace / "out" / found["path"]
+    before = original.read_bytes()
+    path.write_bytes(b"written over")
+    assert original.read_bytes() == before
