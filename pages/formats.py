@@ -72,11 +72,11 @@ RATINGS = next(one.stars for one in guides if one.stars).in_words
 shell.header("Formats", "What each one is good for, what it is not, and how to make it today.")
 comparison()
 chosen = state.show_format([one.name for one in guides])
-st.segmented_control(
+st.radio(
     "Read about",
     [one.name for one in guides],
     format_func={one.name: one.label for one in guides}.__getitem__,
-    required=True,
+    horizontal=True,
     key=state.FORMAT_CHOICE,
     on_change=state.keep_format,
 )

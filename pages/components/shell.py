@@ -103,7 +103,7 @@ def _page(info: PageInfo) -> st.Page:
 
 def _to_landing() -> None:
     """The landing page's own name as an address: Streamlit serves it at the root only."""
-    st.switch_page(page_path(LANDING), query_params=st.query_params.to_dict())
+    st.switch_page(page_path(LANDING), query_params=state.parameters())
 
 
 def _footer() -> None:

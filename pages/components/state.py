@@ -128,6 +128,11 @@ def choice(question: str) -> str:
     return str(st.session_state[choice_key(question)])
 
 
+def parameters() -> dict[str, str]:
+    """Every parameter of this URL, to carry on to another page."""
+    return st.query_params.to_dict()
+
+
 def link(
     *,
     model: str | None = None,

@@ -35,7 +35,7 @@ def test_each_format_opens_by_link_with_everything_about_it(
 def test_the_control_changes_the_link(workspace: Path) -> None:
     app = opened("formats", format="elf")
     assert app.header[0].value.startswith("ONNX"), "an unknown format shows the first"
-    app.segmented_control[0].set_value("gguf").run()
+    app.radio[0].set_value("gguf").run()
     assert app.header[0].value.startswith("GGUF")
     assert app.query_params["format"] == "gguf"
 
