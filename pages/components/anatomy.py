@@ -49,7 +49,8 @@ def summary(model: Model) -> None:
 def signature_of(model: Model, *, editable: bool) -> Signature | None:
     """Inputs and outputs; gives the inputs a person changed and wants tried."""
     st.subheader("Inputs and outputs", anchor=False)
-    st.caption(_ORIGINS[model.signature_origin])
+    if model.kind != "sample":
+        st.caption(_ORIGINS[model.signature_origin])
     own = model.artifact.signature
     changed = None
     if editable:

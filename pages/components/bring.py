@@ -23,7 +23,8 @@ def choices() -> ImportRequest | None:
     """Draw them; gives the request of whoever pressed a button in this run."""
     folder = engine.models_folder()
     labels = ["Try a sample", "Upload a model", *(["From the models folder"] if folder else [])]
-    tabs = st.tabs(labels)
+    # After an upload the person comes back here: to add an architecture, or to try again.
+    tabs = st.tabs(labels, default=labels[1] if st.session_state.get(state.UPLOAD) else None)
     with tabs[0]:
         asked = _samples()
     with tabs[1]:

@@ -70,9 +70,11 @@ def _row(spec: TensorSpec) -> dict[str, Any]:
 def _range(spec: TensorSpec) -> str:
     if spec.low is None and spec.high is None:
         return "any"
-    low = "" if spec.low is None else f"from {spec.low:g}"
-    high = "" if spec.high is None else f"below {spec.high:g}"
-    return f"{low} {high}".strip()
+    if spec.high is None:
+        return f"from {spec.low:,.10g}"
+    if "int" in spec.dtype:
+        return f"{spec.low or 0:,.10g} to {spec.high - 1:,.10g}"
+    return f"{spec.low or 0:,.10g} to {spec.high:,.10g}"
 
 
 def _spec(row: dict[str, Any]) -> TensorSpec:
