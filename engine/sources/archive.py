@@ -34,6 +34,8 @@ _DAMAGE = (
     NotImplementedError,
     struct.error,
     RuntimeError,
+    ValueError,
+    OSError,
 )
 
 

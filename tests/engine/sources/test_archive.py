@@ -178,6 +178,13 @@ def test_a_damaged_entry_is_invalid(tmp_path: Path) -> None:
         unpack(path)
 
 
+def test_names_that_are_no_text_are_damage(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"é": b"x"})
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xfe"))
+    with pytest.raises(InvalidModel):
+        unpack(path)
+
+
 def test_too_many_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
     path = zipped(tmp_path / "a.zip", {str(index): b"" for index in range(4)})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pickle
+import random
 import struct
 import tarfile
 import zipfile
@@ -14,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import InvalidModel, UnsafeModel, UnsupportedModel
+from engine.errors import EngineError, InvalidModel, UnsafeModel, UnsupportedModel
 from engine.sources import programs
 from engine.sources.detect import identify
 from tests.engine.sources.conftest import (
@@ -117,6 +119,31 @@ def test_every_form_cut_short(
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
     refused(bring, path, InvalidModel, architecture="digits")
+
+
+@pytest.mark.parametrize("form", ["torchscript", "exported", "onnx", "state_dict"])
+def test_changed_bytes_never_surprise(
+    bring: Bring, tmp_path: Path, digits: dict[str, Any], form: str
+) -> None:
+    """Whatever a flipped byte does, it ends in a model or in a sentence."""
+    import torch
+
+    path = tmp_path / "model"
+    if form == "torchscript":
+        script(net(), path)
+    elif form == "exported":
+        export(net(), path)
+    elif form == "onnx":
+        path.write_bytes(onnx_model().SerializeToString())
+    else:
+        torch.save(digits, path)
+    data, stream = path.read_bytes(), random.Random(7)
+    for _ in range(25):
+        changed = bytearray(data)
+        changed[stream.randrange(len(data))] = stream.randrange(256)
+        path.write_bytes(changed)
+        with contextlib.suppress(EngineError):
+            bring(path, architecture="digits")
 
 
 def test_a_zip_of_something_else_says_what_it_holds(bring: Bring, tmp_path: Path) -> None:
