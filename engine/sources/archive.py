@@ -35,7 +35,6 @@ _DAMAGE = (
     struct.error,
     RuntimeError,
     ValueError,
-    OSError,
 )
 
 
@@ -107,7 +106,7 @@ def opened(path: Path) -> Iterator[Archive]:
     _check_end(path)
     try:
         source = zipfile.ZipFile(path)
-    except _DAMAGE as error:
+    except (*_DAMAGE, OSError) as error:
         raise InvalidModel(
             "This file begins like a zip but is cut short or damaged.",
             hint="It probably was not copied whole: compare its size with the original's and "
