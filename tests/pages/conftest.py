@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.components import state
 from tests.conftest import Library
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,3 +43,13 @@ def words(app: AppTest) -> str:
     kinds = ("title", "header", "subheader", "markdown", "text", "caption", "success", "info")
     more = ("warning", "error", "code")
     return "\n".join(str(item.value) for kind in (*kinds, *more) for item in app.get(kind))
+
+
+def click(app: AppTest, label: str) -> AppTest:
+    """Press the button of that label and run the page, as the frame would.
+
+    AppTest runs a page's file by itself; without the mark its guard would start it a second time
+    and the press would be lost.
+    """
+    app.session_state[state.SHELL_RAN] = True
+    return next(button for button in app.button if button.label == label).click().run()

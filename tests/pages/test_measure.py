@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine import store
 from tests.conftest import Library
-from tests.pages.conftest import OpenPage, words
+from tests.pages.conftest import OpenPage, click, words
 
 
 def test_without_a_model_it_says_where_to_go(open_page: OpenPage) -> None:
@@ -16,7 +16,6 @@ def test_without_a_model_it_says_where_to_go(open_page: OpenPage) -> None:
 def test_verified_artifacts_can_be_measured(open_done: OpenPage, library: Library) -> None:
     app = open_done("measure", model=library.model_id)
     assert not app.exception
-    next(button for button in app.button if button.label == "Measure").click()
-    app.run()
+    click(app, "Measure")
     assert not app.exception
-    assert store.jobs.load(app.query_params["job"][0]).kind == "measure"
+    assert store.jobs.load(app.query_params["job"]).kind == "measure"

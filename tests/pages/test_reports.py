@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import engine
 from tests.conftest import Library
-from tests.pages.conftest import OpenPage, words
+from tests.pages.conftest import OpenPage, click, words
 
 
 def test_an_empty_library_says_what_to_do(open_page: OpenPage) -> None:
@@ -27,7 +27,7 @@ def test_a_filter_that_matches_nothing_says_so(open_done: OpenPage) -> None:
 
 def test_deleting_asks_first(open_done: OpenPage, library: Library) -> None:
     app = open_done("reports")
-    app.button(key=f"delete-{library.report_id}").click().run()
+    click(app, "Delete")
     assert not app.exception
     assert "The report is removed for good" in words(app)
     assert engine.report(library.report_id).id == library.report_id
