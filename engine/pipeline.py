@@ -30,7 +30,7 @@ from engine.sources import locate
 from engine.types import Artifact, ConvertOptions, Model, Signature, SignatureOrigin, Step
 from engine.verify.model import Thresholds, Verification
 
-BATCHES = (1, 2, 3, 8)
+BATCHES = (1, 2, 3, 5)
 SEED = 20240
 
 

@@ -28,7 +28,8 @@ def recommendation(report: Report, variants: tuple[VariantFigures, ...]) -> Reco
     """The claim held against the latencies at the smallest batch; None when none was made.
 
     Confirmed: faster than the original, and nothing measured is faster still. Contradicted:
-    something measured is faster. Everything else is not decided, with the reason.
+    something measured is faster. Everything else is not decided, with the reason: figures of
+    grade D in particular, from a machine too restless to judge by.
     """
     if report.advice is None:
         return None
@@ -71,6 +72,12 @@ def _judge(
         why = report.failures.get(advice.format, "no artifact in that format was measured")
         return "not decided", f"{advice.title} was not put to the test: {why.rstrip('.')}."
     others = [v for v in smallest if v.key != chosen.key]
+    restless = [v.name for v in (chosen, *(v for v in others if v.is_original)) if v.grade == "D"]
+    if restless:
+        return "not decided", (
+            f"The machine was too restless to judge by: {', '.join(restless)} got noise grade D. "
+            "Measure again when nothing else runs on it."
+        )
     if not others:
         return "not decided", f"{chosen.name} was measured alone: there is nothing to compare."
     faster = _faster_than(report.measurement, chosen, others)
@@ -107,7 +114,7 @@ def _faster_than(
     found = []
     for other in others:
         ratio = ratio_between(measurement, chosen.key, other.key)
-        if ratio is not None and ratio.verdict == "faster":
+        if ratio is not None and ratio.verdict == "faster" and other.grade != "D":
             found.append((other, ratio))
     return sorted(found, key=lambda pair: -pair[1].value)
 

@@ -25,7 +25,7 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     plans = cases.plans(artifact.signature, request["batches"])
     feeds = [cases.feed_for(plan, artifact.signature, seed) for plan in plans]
     found, outputs = [], []
-    with registry.open_runner(artifact, RunnerOptions(threads=1)) as runner:
+    with registry.open_runner(artifact, RunnerOptions(cases.THREADS)) as runner:
         rows = cases.Rows(artifact.signature, runner.infer)
         for index, (plan, given) in enumerate(zip(plans, feeds, strict=True)):
             context.progress(f"Running the original: {plan.label}", 0.8 * index / len(plans))
@@ -49,12 +49,12 @@ def _noise(
     picked = {label: (feeds[index], outputs[index]) for label, index in chosen.items()}
     if artifact.format == "torch":
         try:
-            options = RunnerOptions(threads=1, precision="float64")
+            options = RunnerOptions(cases.THREADS, "float64")
             return "against float64", _spread(artifact, options, picked)
         except InvalidModel:
             # Some models fix their precision inside; another order of summation still shows noise.
             pass
-    return "against two threads", _spread(artifact, RunnerOptions(threads=2), picked)
+    return "against one thread", _spread(artifact, RunnerOptions(1), picked)
 
 
 def _spread(

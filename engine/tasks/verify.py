@@ -25,7 +25,7 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     thresholds = parse(Thresholds, request["thresholds"])
     known = list(cases.load(Path(request["reference"]), artifact.signature))
     found, hashes = [], {}
-    with registry.open_runner(artifact, RunnerOptions(threads=1)) as runner:
+    with registry.open_runner(artifact, RunnerOptions(cases.THREADS)) as runner:
         rows = cases.Rows(artifact.signature, runner.infer)
         for index, (case, given, wanted) in enumerate(known):
             label = f"{case.plan.label}, batch {case.plan.batch}"

@@ -20,6 +20,8 @@ from engine.verify.compare import relative
 from engine.verify.inputs import Kind, feed, hash_of
 
 CASES, ARRAYS = "cases.json", "cases.npz"
+THREADS = 2
+"""Of the reference and of every candidate: the same sums in the same order, machine by machine."""
 OTHER_SIZE = 11
 """The second size of a symbol that is not the batch: it must really be dynamic."""
 
