@@ -17,9 +17,8 @@ def main() -> None:
     """Interleaved runs of both; medians."""
     with tempfile.TemporaryDirectory() as home:
         os.environ.update(ASSAY_DATA=f"{home}/data", ASSAY_LOCK_DIR=home)
-        from engine.jobs.run import run_task
-
         from engine.jobs.protocol import Task
+        from engine.jobs.run import run_task
 
         bare, worker = [], []
         for index in range(REPEATS):

@@ -10,10 +10,14 @@ from engine.types import Scalar
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """How long to measure. Times in seconds; iterations are calls of ``infer``."""
+    """How long to measure. Times in seconds; iterations are calls of ``infer``.
+
+    ``spare_rounds`` may replace rounds that the machine, not the model, disturbed.
+    """
 
     name: str
     rounds: int
+    spare_rounds: int
     warmup_iterations: int
     warmup_s: float
     iterations: int

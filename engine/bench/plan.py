@@ -13,6 +13,7 @@ PRESETS: dict[str, Preset] = {
         Preset(
             name="quick",
             rounds=5,
+            spare_rounds=1,
             warmup_iterations=3,
             warmup_s=0.2,
             iterations=13,
@@ -23,6 +24,7 @@ PRESETS: dict[str, Preset] = {
         Preset(
             name="standard",
             rounds=12,
+            spare_rounds=6,
             warmup_iterations=20,
             warmup_s=1.0,
             iterations=50,
@@ -33,6 +35,7 @@ PRESETS: dict[str, Preset] = {
         Preset(
             name="rigorous",
             rounds=24,
+            spare_rounds=12,
             warmup_iterations=20,
             warmup_s=1.0,
             iterations=50,

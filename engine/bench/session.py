@@ -117,13 +117,13 @@ class _Session:
     def time(self) -> None:
         """Every round; one with outside evidence is discarded and replaced, whole.
 
-        At most half as many replacements as rounds: on a machine that never rests the later rounds
+        Only as many replacements as the preset has spare rounds: on a machine that never rests the later rounds
         are kept, and the grade of the result says what they are worth.
         """
         planned = self.plan.preset.rounds
         order = rounds(
             tuple(variant.key for variant in self.plan.variants),
-            planned + planned // 2,
+            planned + self.plan.preset.spare_rounds,
             self.plan.seed,
         )
         kept = 0

@@ -66,7 +66,9 @@ def _database(url: str) -> sa.Engine:
     )
     if made.get_backend_name() == "sqlite":
         sa.event.listen(database, "connect", _prepare_sqlite)
-    _migrate(database)
+    with _one_at_a_time():
+        if _revision(database) != schema.HEAD:
+            _upgrade(database)
     return database
 
 
@@ -81,16 +83,17 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _migrate(database: sa.Engine) -> None:
-    """Bring the schema to its head. One process at a time: web and host start together."""
-    if _revision(database) == schema.HEAD:
-        return
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Web, host and shell may start together: one of them opens the database first.
+
+    The first connection also switches SQLite to its log, which does not wait for others.
+    """
     lock = settings().data_dir / "migrate.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        if _revision(database) != schema.HEAD:
-            _upgrade(database)
+        yield
 
 
 def _upgrade(database: sa.Engine) -> None:

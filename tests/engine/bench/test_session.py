@@ -19,7 +19,7 @@ from engine.jobs.protocol import Task
 from engine.types import Artifact, Signature, TensorSpec
 from tests.models import eager, task_folder
 
-TINY = Preset("tiny", 4, 1, 0.0, 5, 0.0, 1.0, 1)
+TINY = Preset("tiny", 4, 2, 1, 0.0, 5, 0.0, 1.0, 1)
 
 
 @dataclass

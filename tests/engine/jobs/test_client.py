@@ -26,7 +26,7 @@ def model_id(workspace: Path) -> str:
 def test_titles_are_for_people(model_id: str) -> None:
     assert client.job(client.submit_import(SAMPLE)).title == "Bring in Digits"
     convert = client.submit_convert(ConvertRequest(model_id, ("onnx", "torchscript")))
-    assert client.job(convert).title == "Convert Model m to ONNX Runtime, TorchScript"
+    assert client.job(convert).title == "Convert Model m to ONNX, TorchScript"
     measure = client.submit_measure(MeasureRequest(model_id, ()))
     assert client.job(measure).title == "Measure Model m"
 
