@@ -1,7 +1,7 @@
 PORT ?= 8501
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help env run test check format bench clean
+.PHONY: help env run test check format pictures bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ format: ## let ruff format and fix what it can
 	@scripts/environment dev
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
+
+pictures: ## renew the README's pictures from the last test run
+	@$(PYTHON) scripts/pictures
 
 bench: ## our own speed and memory, figures printed
 	@scripts/environment dev

@@ -65,8 +65,8 @@ def measured(found: Figures, *, dark: bool) -> None:
         st.subheader("Beside the founding document", anchor=f"reference-{index}")
         model = "the same model" if beside.same_model else f"another model ({beside.model})"
         st.caption(
-            f"{beside.title}: another machine with {model}. Each panel has a scale of its own; "
-            "what compares is the speed against the first row."
+            f"Reference, other machine: {beside.title}, with {model}. Each panel has a scale of "
+            "its own; what compares is the speed against the first row."
         )
         charts.draw(charts.reference(found, index, dark=dark), f"reference-{index}")
         st.text("\n".join(row.sentence for row in beside.rows if row.sentence))

@@ -37,10 +37,8 @@ for end in found.back_ends:
             st.code(end.install, language="bash")
 
 st.subheader("This machine", anchor=False)
-st.dataframe(
-    pd.DataFrame([{"What": name, "Found": str(value)} for name, value in found.facts.items()]),
-    hide_index=True,
-    height="content",
+st.table(
+    pd.DataFrame({"Found": [str(value) for value in found.facts.values()]}, index=list(found.facts))
 )
 
 st.subheader("Recent jobs", anchor=False)
