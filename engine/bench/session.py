@@ -12,7 +12,7 @@ from typing import Any
 from engine.bench.environment import environment
 from engine.bench.model import Block, Measurement, MeasurePlan, MemoryPass, Variant
 from engine.bench.plan import rounds
-from engine.errors import EngineError, TaskCancelled
+from engine.errors import EngineError, Reason, TaskFailed
 from engine.jobs.protocol import Limits, Steps, Task
 from engine.records import dump, parse
 from engine.registry import format_named
@@ -24,6 +24,9 @@ TIMING_LABEL = "Time every variant in turn"
 STEAL_LIMIT = 0.02
 DRIFT_LIMIT = 0.05
 """Evidence from outside the model, declared beforehand: stolen time, and a changed canary."""
+
+_NOT_THE_VARIANT = (Reason.CANCELLED, Reason.WORKER_LOST, Reason.DISK_FULL)
+"""Ends that say nothing about a variant: the whole measurement ends."""
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -117,8 +120,8 @@ class _Session:
     def time(self) -> None:
         """Every round; one with outside evidence is discarded and replaced, whole.
 
-        Only as many replacements as the preset has spare rounds: on a machine that never rests the later rounds
-        are kept, and the grade of the result says what they are worth.
+        Only as many as the preset has spare rounds: on a machine that never rests the later
+        rounds are kept, and the grade of the result says what they are worth.
         """
         planned = self.plan.preset.rounds
         order = rounds(
@@ -187,9 +190,9 @@ class _Session:
         """The task's result, or None with the variant's failure noted."""
         try:
             return self.steps.run(task)
-        except TaskCancelled:
-            raise
         except EngineError as error:
+            if isinstance(error, TaskFailed) and error.how in _NOT_THE_VARIANT:
+                raise
             self.errors[variant.key] = error
             return None
 
