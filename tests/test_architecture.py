@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import Library
 
 ROOT = Path(__file__).parent.parent
 ENGINE = ROOT / "engine"
@@ -232,17 +235,36 @@ def test_no_unpickling_and_no_raw_html() -> None:
     assert not found
 
 
-def test_importing_the_whole_web_side_loads_no_framework() -> None:
+def test_the_web_process_never_loads_a_framework(done_once: Library) -> None:
+    """Every route imported and every page drawn, over a library with a model and a report."""
     script = """
-import importlib, json, pkgutil, sys
-import engine, engine.api.routes
-import pages.components as components
-for entry in pkgutil.iter_modules(components.__path__):
-    importlib.import_module(f"pages.components.{entry.name}")
+import json, sys
+from pathlib import Path
+from streamlit.testing.v1 import AppTest
+import engine.api.routes
+model, report = sys.argv[1:]
+for page in sorted(Path("pages").glob("[!_]*.py")):
+    app = AppTest.from_file("streamlit_app.py", default_timeout=60)
+    app.run()
+    app.switch_page(str(page))
+    app.query_params.update({"model": model, "id": report})
+    app.run()
+    assert not app.exception, (page, app.exception)
 print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, done_once.model_id, done_once.report_id],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "ASSAY_DATA": str(done_once.data),
+            "ASSAY_LOCK_DIR": str(done_once.data.parent),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert "streamlit" in loaded
     assert not loaded & FRAMEWORKS
