@@ -95,10 +95,6 @@ def with_outputs(
     )
 
 
-def _shapes(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
-    return {name: array.shape for name, array in arrays.items()}
-
-
 def _follows(
     moved: Mapping[str, Mapping[str, tuple[int, ...]]], name: str, axis: int, size: int
 ) -> int | str:

@@ -41,7 +41,6 @@ from engine.types import (
 )
 
 _TORCH = Requirement("torch", "torch")
-MODEL_FILE = "model.onnx"
 PROTOBUF_LIMIT = 2_000_000_000
 """Bytes above which weights must lie beside the graph: a protobuf ends at 2 GiB."""
 LEGACY_OPSET = 20

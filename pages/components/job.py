@@ -6,6 +6,7 @@ import streamlit as st
 
 import engine
 from engine import JobState, JobView
+from pages.components.text import plain
 
 _MARKS = {
     JobState.DONE: ":material/check_circle:",
@@ -39,7 +40,7 @@ def _draw_live(job_id: str) -> None:
     if view.state.ended:
         st.rerun()
     with st.container(border=True):
-        st.markdown(f"**{_plain(view.title)}**")
+        st.markdown(f"**{plain(view.title)}**")
         if view.message:
             st.text(view.message)
         _draw_steps(view)
@@ -52,7 +53,7 @@ def _draw_end(view: JobView) -> None:
         return
     cancelled = view.state is JobState.CANCELLED
     draw = st.warning if cancelled else st.error
-    draw(_plain(view.message or view.state.value), icon=_MARKS[view.state])
+    draw(plain(view.message or view.state.value), icon=_MARKS[view.state])
     if view.hint:
         st.text(view.hint)
     with st.expander("What happened, step by step"):
@@ -63,9 +64,9 @@ def _draw_end(view: JobView) -> None:
 def _draw_steps(view: JobView) -> None:
     for step in view.steps:
         seconds = f" · {step.seconds:.1f} s" if step.seconds >= 0.05 else ""
-        st.markdown(f"{_MARKS[step.state]} {_plain(step.label)}{seconds}")
+        st.markdown(f"{_MARKS[step.state]} {plain(step.label)}{seconds}")
         if step.state is JobState.RUNNING:
-            st.progress(step.fraction or 0.0, text=_plain(step.message) or "Starting")
+            st.progress(step.fraction or 0.0, text=plain(step.message) or "Starting")
         elif step.state is JobState.FAILED and step.message:
             st.text(step.message)
 
@@ -74,8 +75,3 @@ def _draw_log(view: JobView) -> None:
     if view.log_tail:
         with st.expander("Log", expanded=False):
             st.code(view.log_tail, language=None, height=200)
-
-
-def _plain(text: str) -> str:
-    """Text as Markdown that shows it unchanged: a model's names are data, never markup."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+!|<>$:~" else sign for sign in text)

@@ -66,11 +66,6 @@ def report_id() -> str | None:
     return st.query_params.get(REPORT) or None
 
 
-def show_report(value: str | None) -> None:
-    """Put the report into the URL; None takes it out."""
-    _into_url(REPORT, value)
-
-
 def share_token() -> str | None:
     """The token of the shared snapshot this page shows."""
     return st.query_params.get(SHARE) or None
@@ -85,13 +80,14 @@ def answers() -> dict[str, str]:
 
 def remember_answers() -> None:
     """Keep the answers of this URL for the pages that are opened from the navigation."""
-    if found := _answers_in_url():
+    if found := answers_in_url():
         st.session_state[ANSWER] = found
 
 
 def answers_in_url() -> dict[str, str]:
     """The decision tree's answers that this very URL carries, and no remembered ones."""
-    return _answers_in_url()
+    start = len(ANSWER)
+    return {k[start:]: v for k, v in st.query_params.items() if k.startswith(ANSWER)}
 
 
 def show_answers(given: Mapping[str, str]) -> None:
@@ -144,11 +140,6 @@ def link(
     """Query parameters for ``st.switch_page`` and ``st.page_link``; what is None is left out."""
     named = {MODEL: model, JOB: job, REPORT: report, SHARE: share}
     return {**{k: v for k, v in named.items() if v}, **_as_params(answers or {})}
-
-
-def _answers_in_url() -> dict[str, str]:
-    start = len(ANSWER)
-    return {k[start:]: v for k, v in st.query_params.items() if k.startswith(ANSWER)}
 
 
 def _as_params(given: Mapping[str, str]) -> dict[str, str]:
