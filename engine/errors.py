@@ -20,7 +20,6 @@ Anything that is not an EngineError is our bug, and is shown as one.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
 
 
 class Reason(StrEnum):
@@ -42,9 +41,9 @@ class Reason(StrEnum):
 
 
 class EngineError(Exception):
-    """Base of every deliberate error. ``hint`` says what to do next."""
+    """Base of every deliberate error. ``hint`` says what to do next; ``reason`` classes it."""
 
-    reason: ClassVar[Reason] = Reason.INTERNAL
+    reason: Reason = Reason.INTERNAL
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -116,13 +115,21 @@ class StorageFull(EngineError):
 
     reason = Reason.DISK_FULL
 
+    def __init__(
+        self,
+        message: str = "The disk is full; nothing half-written was kept.",
+        *,
+        hint: str = "Free some space (old reports and models can be deleted) and try again.",
+    ) -> None:
+        super().__init__(message, hint=hint)
+
 
 class TaskFailed(EngineError):
-    """An isolated task ended badly. ``how`` says in which way."""
+    """An isolated task ended badly; ``how`` becomes its reason."""
 
     def __init__(self, message: str, *, how: Reason, hint: str = "") -> None:
         super().__init__(message, hint=hint)
-        self.how = how
+        self.reason = how
 
 
 class TaskCancelled(TaskFailed):

@@ -90,10 +90,7 @@ def disk_errors() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(
-                "The disk is full; nothing half-written was kept.",
-                hint="Free some space (old reports and models can be deleted) and try again.",
-            ) from error
+            raise StorageFull() from error
         raise
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from engine.bench.environment import environment
 from engine.bench.model import Block, Measurement, MeasurePlan, MemoryPass, Variant
 from engine.bench.plan import rounds
-from engine.errors import EngineError, Reason, TaskFailed
+from engine.errors import EngineError, Reason
 from engine.jobs.protocol import Limits, Steps, Task
 from engine.records import dump, parse
 from engine.registry import format_named
@@ -191,7 +191,7 @@ class _Session:
         try:
             return self.steps.run(task)
         except EngineError as error:
-            if isinstance(error, TaskFailed) and error.how in _NOT_THE_VARIANT:
+            if error.reason in _NOT_THE_VARIANT:
                 raise
             self.errors[variant.key] = error
             return None

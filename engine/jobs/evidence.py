@@ -63,8 +63,7 @@ def read_result(folder: Path) -> dict[str, Any] | None:
 
 def from_error(error: EngineError) -> dict[str, str]:
     """An error as the JSON that ``to_error`` reads."""
-    reason = error.how if isinstance(error, TaskFailed) else error.reason
-    return {"reason": reason.value, "message": error.message, "hint": error.hint}
+    return {"reason": error.reason.value, "message": error.message, "hint": error.hint}
 
 
 def to_error(fields: dict[str, Any]) -> EngineError:

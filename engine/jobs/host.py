@@ -154,7 +154,7 @@ def _end_of_job(job_id: str, steps: DurableSteps) -> dict[str, Any]:
             "message": error.message,
         }
     except EngineError as error:
-        return {"state": JobState.FAILED, **evidence.from_error(error), "reason": _reason(error)}
+        return {"state": JobState.FAILED, **evidence.from_error(error), "reason": error.reason}
     except Exception as error:
         _log.exception("Job %s", job_id)
         return {
@@ -164,10 +164,6 @@ def _end_of_job(job_id: str, steps: DurableSteps) -> dict[str, Any]:
             "hint": "This is a bug of Assay's; the host's log has the details.",
         }
     return {"state": JobState.DONE, "result": result}
-
-
-def _reason(error: EngineError) -> Reason:
-    return error.how if isinstance(error, TaskFailed) else error.reason
 
 
 def main() -> int:

@@ -19,8 +19,6 @@ from engine.jobs import isolation
 from engine.jobs.evidence import Events, cap_log, log_tail, read_result
 from engine.jobs.protocol import REQUEST, Event, Limits, Task
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-
 
 def run_task(
     task: Task,

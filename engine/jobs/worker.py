@@ -118,18 +118,14 @@ def task_named(name: str) -> TaskFunction:
 def describe(error: BaseException) -> dict[str, str]:
     """An exception as the three fields that leave the worker."""
     known = error if isinstance(error, EngineError) else _recognised(error)
-    reason = known.how if isinstance(known, TaskFailed) else known.reason
-    return {"reason": reason.value, "message": known.message, "hint": known.hint}
+    return {"reason": known.reason.value, "message": known.message, "hint": known.hint}
 
 
 def _recognised(error: BaseException) -> EngineError:
     """What an exception that is not ours means to a person."""
     text = str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StorageFull(
-            "The disk is full; nothing half-written was kept.",
-            hint="Free some space (old reports and models can be deleted) and try again.",
-        )
+        return StorageFull()
     if isinstance(error, MemoryError) or any(words in text.lower() for words in _ALLOCATION_WORDS):
         return TaskFailed(
             "The task needed more memory than it could have.",

@@ -31,10 +31,7 @@ def transaction() -> Iterator[sa.Connection]:
             yield connection
     except OperationalError as error:
         if isinstance(error.orig, sqlite3.OperationalError) and "full" in str(error.orig):
-            raise StorageFull(
-                "The disk is full; nothing half-written was kept.",
-                hint="Free some space (old reports and models can be deleted) and try again.",
-            ) from error
+            raise StorageFull() from error
         raise
 
 

@@ -48,7 +48,7 @@ def test_a_malformed_result_is_an_error_with_words(tmp_path: Path, text: str | b
     (tmp_path / "result.json").write_bytes(content)
     with pytest.raises(TaskFailed) as caught:
         read_result(tmp_path)
-    assert caught.value.how is Reason.INTERNAL
+    assert caught.value.reason is Reason.INTERNAL
 
 
 def test_a_result_that_is_too_large_is_not_read(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_an_engine_error_keeps_its_kind_and_words(probe: Probe) -> None:
 def test_bad_ends_have_names(probe: Probe, do: str, how: Reason, words: str) -> None:
     with pytest.raises(TaskFailed) as caught:
         probe(do)
-    assert caught.value.how is how
+    assert caught.value.reason is how
     assert words in caught.value.message
     assert caught.value.hint
 
@@ -78,7 +78,7 @@ def test_bad_ends_have_names(probe: Probe, do: str, how: Reason, words: str) -> 
 def test_a_status_without_a_result_is_a_crash(probe: Probe) -> None:
     with pytest.raises(TaskFailed, match="status 3") as caught:
         probe("leave", status=3)
-    assert caught.value.how is Reason.CRASHED
+    assert caught.value.reason is Reason.CRASHED
 
 
 def test_a_full_disk_has_its_own_error(probe: Probe) -> None:
@@ -89,19 +89,19 @@ def test_a_full_disk_has_its_own_error(probe: Probe) -> None:
 def test_a_worker_may_not_take_more_memory_than_its_limit(probe: Probe) -> None:
     with pytest.raises(TaskFailed) as caught:
         probe("greedy", limits=Limits(wall_s=60, stall_s=60, memory_bytes=1024**3))
-    assert caught.value.how is Reason.OUT_OF_MEMORY
+    assert caught.value.reason is Reason.OUT_OF_MEMORY
 
 
 def test_a_worker_that_stands_still_is_stopped(probe: Probe) -> None:
     with pytest.raises(TaskFailed) as caught:
         probe("sleep", seconds=600, limits=Limits(wall_s=60, stall_s=1))
-    assert caught.value.how is Reason.STALLED
+    assert caught.value.reason is Reason.STALLED
 
 
 def test_a_worker_that_spins_lives_until_its_deadline(probe: Probe) -> None:
     with pytest.raises(TaskFailed) as caught:
         probe("spin", limits=Limits(wall_s=2, stall_s=1.5))
-    assert caught.value.how is Reason.TIMEOUT
+    assert caught.value.reason is Reason.TIMEOUT
 
 
 def test_a_worker_that_ignores_the_asking_is_killed(probe: Probe, tmp_path: Path) -> None:
