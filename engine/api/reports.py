@@ -76,7 +76,8 @@ async def shared(request: Request) -> Response:
 
 def _snapshot(token: str) -> str:
     """The page behind a token, with the way to the live one. Raises NotFound."""
-    return page_html(store.shares.find(token), interactive=f"/report?share={quote(token, safe='')}")
+    report, share = store.shares.find(token)
+    return page_html(report, share, interactive=f"/report?share={quote(token, safe='')}")
 
 
 def _plain(report_id: str) -> str:

@@ -65,4 +65,5 @@ def revoke(share_id: str) -> None:
 
 def shared(token: str) -> Report:
     """The snapshot behind a link. Raises NotFound, alike in every bad case."""
-    return _shares.find(token)
+    report, _ = _shares.find(token)
+    return report

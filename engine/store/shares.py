@@ -44,6 +44,9 @@ class NewShare:
     share: Share
 
 
+_COLUMNS = tuple(table.c[name] for name in Share.__slots__)
+
+
 def create(report: Report, days: int | None) -> NewShare:
     """Freeze a report behind a new token, for ``days`` days or (None) until it is revoked."""
     if days is not None and not 1 <= days <= _LONGEST_DAYS:
@@ -70,8 +73,11 @@ def create(report: Report, days: int | None) -> NewShare:
     return NewShare(token, share)
 
 
-def find(token: str) -> Report:
-    """The snapshot behind a token; counts a view. Raises NotFound, alike in every bad case."""
+def find(token: str) -> tuple[Report, Share]:
+    """The snapshot behind a token and its share; counts a view.
+
+    Raises NotFound, alike in every bad case.
+    """
     opens = sa.and_(
         table.c.token_sha256 == _digest(token),
         table.c.revoked_at.is_(None),
@@ -79,20 +85,20 @@ def find(token: str) -> Report:
     )
     with transaction() as connection:
         connection.execute(sa.update(table).where(opens).values(views=table.c.views + 1))
-        document = connection.scalar(sa.select(table.c.document).where(opens))
-    if document is None:
+        row = connection.execute(sa.select(table.c.document, *_COLUMNS).where(opens)).one_or_none()
+    if row is None:
         raise NotFound(
             "This link opens nothing: it is mistyped, has expired, or was revoked.",
             hint="Ask whoever sent it for a new one.",
         )
-    return migrations.load(document)
+    document, *fields = row
+    return migrations.load(document), Share(*fields)
 
 
 def of_report(report_id: str) -> tuple[Share, ...]:
     """Every share of a report, newest first."""
-    columns = [table.c[name] for name in Share.__slots__]
     query = (
-        sa.select(*columns)
+        sa.select(*_COLUMNS)
         .where(table.c.report_id == report_id)
         .order_by(table.c.created_at.desc(), table.c.id)
     )

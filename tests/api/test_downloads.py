@@ -100,6 +100,8 @@ def test_a_shared_report_opens_until_it_is_revoked(client: TestClient, library: 
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
     assert f"/report?share={made.token}" in answer.text
+    assert made.share.expires_at is not None
+    assert f"shared snapshot, open until {made.share.expires_at[:10]}" in answer.text
     store.shares.revoke(made.share.id)
     lost = client.get(f"/r/{made.token}")
     unknown = client.get("/r/never-made")
