@@ -26,8 +26,10 @@ def load() -> Report:
             return engine.shared(token)
         if report_id:
             return engine.report(report_id)
+        shell.header("Report")
         st.info("No report is named in this address.", icon=":material/info:")
     except EngineError as error:
+        shell.header("Report")
         st.error(plain(error.message), icon=":material/error:")
         st.text(error.hint)
     st.page_link(shell.page_path("reports"), label="Every report kept here")
