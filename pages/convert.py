@@ -8,7 +8,7 @@ import streamlit as st
 
 import engine
 from engine import ConvertOptions, ConvertRequest, JobState, Model
-from pages.components import artifacts, job, picker, shell, state
+from pages.components import artifacts, job, picker, shell, state, submission
 
 shell.guard()
 
@@ -65,8 +65,7 @@ def submit(model: Model, targets: tuple[str, ...], options: ConvertOptions) -> N
     if not targets:
         st.error("Pick at least one format, then convert.")
         return
-    state.show_job(engine.submit_convert(ConvertRequest(model.id, targets, options)))
-    st.rerun()
+    submission.queue(engine.submit_convert, ConvertRequest(model.id, targets, options))
 
 
 shell.header("Convert", "Make the model in other formats, each checked against the original.")

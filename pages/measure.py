@@ -7,7 +7,7 @@ import streamlit as st
 
 import engine
 from engine import JobState, MeasureRequest, Model
-from pages.components import job, picker, shell, state
+from pages.components import job, picker, shell, state, submission
 
 shell.guard()
 
@@ -61,8 +61,7 @@ def form(model: Model) -> None:
                 threads=int(threads),
                 advice=engine.advice_for(model, state.answers()),
             )
-            state.show_job(engine.submit_measure(request))
-            st.rerun()
+            submission.queue(engine.submit_measure, request)
 
 
 @st.fragment(run_every=3.0)

@@ -7,23 +7,16 @@ from dataclasses import replace
 import streamlit as st
 
 import engine
-from engine import EngineError, ImportRequest, JobState, Model, NotFound
-from pages.components import anatomy, bring, job, shell, state
+from engine import ImportRequest, JobState, Model, NotFound
+from pages.components import anatomy, bring, job, shell, state, submission
 
 shell.guard()
 
 
 def submit(request: ImportRequest) -> None:
-    """Queue the job and let the URL point at it."""
-    try:
-        job_id = engine.submit_import(request)
-    except EngineError as error:
-        st.error(error.message)
-        st.text(error.hint)
-        return
+    """Queue the job, remembering how this session brought the model."""
     st.session_state[state.SOURCE] = request
-    state.show_job(job_id)
-    st.rerun()
+    submission.queue(engine.submit_import, request)
 
 
 def follow(job_id: str) -> None:

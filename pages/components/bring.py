@@ -6,8 +6,9 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 import engine
-from engine import BadRequest, ImportRequest, Signature
+from engine import BadRequest, EngineError, ImportRequest, Signature
 from pages.components import artifacts, signature, state
+from pages.components.text import plain
 from pages.components.upload import Uploaded, uploader
 
 TAKES = (
@@ -116,14 +117,20 @@ def _config(way: str) -> str | None:
             st.text_input(f"{label}, as a path in the folder", key=f"{state.CONFIG}-path") or None
         )
     file = st.file_uploader(label, type=["json"], max_upload_size=4, key=state.CONFIG)
-    return _kept(file).id if file is not None else None
+    kept = _kept(file) if file is not None else None
+    return kept.id if kept else None
 
 
-def _kept(file: UploadedFile) -> Uploaded:
+def _kept(file: UploadedFile) -> Uploaded | None:
     """A file that came through Streamlit, on the disk: written once, not in every rerun."""
     kept: dict[str, Uploaded] = st.session_state.setdefault(state.KEPT, {})
     if file.file_id not in kept:
-        saved = engine.save_upload(file.name, file.getvalue())
+        try:
+            saved = engine.save_upload(file.name, file.getvalue())
+        except EngineError as error:
+            st.error(plain(error.message))
+            st.text(error.hint)
+            return None
         kept[file.file_id] = Uploaded(saved.id, saved.name, saved.size, saved.sha256 or "")
     return kept[file.file_id]
 
