@@ -193,6 +193,11 @@ def _keep_model(out: Path, found: dict[str, Any]) -> Model:
 def _convert_one(steps: Steps, model: Model, target: str, options: ConvertOptions) -> Artifact:
     """Follow the route edge by edge; each edge is a task, each stop an artifact."""
     artifact = model.artifact
+    if target == artifact.format:
+        raise BadRequest(
+            f"The model is {registry.format_named(target).label} already: nothing to convert.",
+            hint="It is measured as the original; ask for another format.",
+        )
     for source, stop in registry.route(artifact.format, target):
         spec = registry.format_named(stop)
         result = steps.run(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.bench.stats import DELTA
+from engine.registry import formats
 from engine.reports import words
 from engine.reports.model import Report
 from engine.reports.recommendation import Recommendation, headline, recommendation
@@ -73,7 +74,10 @@ def figures(report: Report) -> Figures:
 
 def _failures(report: Report) -> dict[str, str]:
     """What was asked for and did not come about, by the name a person knows it by."""
-    failed = dict(report.failures)
+    known = formats()
+    failed = {
+        known[name].label if name in known else name: why for name, why in report.failures.items()
+    }
     if report.measurement is not None:
         labels = {v.key: v.label for v in report.measurement.plan.variants}
         for key, why in report.measurement.failures.items():

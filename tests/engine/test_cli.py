@@ -14,6 +14,7 @@ import pytest
 from engine import store
 from engine.cli import main
 from engine.reports.export import import_report
+from tests.models import onnx_model
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,6 +81,17 @@ def test_a_file_that_is_no_model_is_one_sentence(workspace: Path, tmp_path: Path
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")
+
+
+def test_asking_for_the_format_it_has_already(workspace: Path, tmp_path: Path) -> None:
+    out, path = tmp_path / "out.json", tmp_path / "net.onnx"
+    onnx_model(path, [("Relu", ["x"], ["y"])])
+    done = engine("run", "--model", str(path), "--to", "onnx", "--report", str(out))
+    assert done.returncode == 3, done.stderr
+    assert "ONNX: not made. The model is ONNX already" in done.stdout
+    report = import_report(out.read_text())
+    assert report.measurement is not None
+    assert [variant.is_original for variant in report.measurement.plan.variants] == [True]
 
 
 def test_the_folder_of_the_report_must_be_there(workspace: Path, tmp_path: Path) -> None:

@@ -112,6 +112,14 @@ def test_a_variant_that_failed_has_a_reason_and_no_figures() -> None:
     assert found.failures == {"ONNX Runtime, measuring": "It ran out of memory."}
 
 
+def test_a_format_that_was_not_made_is_named_in_words() -> None:
+    made = replace(report(), failures={"exported": "A branch.", "a-later-one": "Unknown here."})
+    assert figures(made).failures == {
+        "torch.export (.pt2)": "A branch.",
+        "a-later-one": "Unknown here.",
+    }
+
+
 def test_without_a_measurement_there_is_still_a_report() -> None:
     found = figures(replace(report(), measurement=None))
     assert found.variants == ()
