@@ -189,13 +189,15 @@ def _refuse_mismatch(
         return
     said = []
     if missing:
-        said.append(f"{len(missing)} weights are missing, the first is {missing[0]!r}")
+        are = "weight is" if len(missing) == 1 else "weights are"
+        said.append(f"{len(missing)} {are} missing, the first is {missing[0]!r}")
     if unexpected:
-        said.append(f"{len(unexpected)} are unexpected, the first is {unexpected[0]!r}")
+        are = "is" if len(unexpected) == 1 else "are"
+        said.append(f"{len(unexpected)} {are} unexpected, the first is {unexpected[0]!r}")
     if shapes:
-        name = shapes[0]
+        name, have = shapes[0], "has" if len(shapes) == 1 else "have"
         said.append(
-            f"{len(shapes)} have another shape, the first is {name!r} "
+            f"{len(shapes)} {have} another shape, the first is {name!r} "
             f"(expected {list(expected[name].shape)}, found {list(weights[name].shape)})"
         )
     raise InvalidModel(

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.errors import InvalidModel
+from engine.errors import BadRequest, InvalidModel
 from engine.jobs.protocol import Context
 from engine.records import dump, parse
 from engine.sources import Recognised, Wanted, recognise
@@ -17,6 +17,10 @@ from engine.sources.words import one_line
 from engine.types import Signature
 
 _LISTED = 500
+_TYPES = (
+    *("float32", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool"),
+    *("complex64", "complex128"),
+)
 T = TypeVar("T")
 
 
@@ -35,11 +39,25 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 def _wanted(request: Mapping[str, Any]) -> Wanted:
     signature, config = request.get("signature"), request.get("config")
+    given = parse(Signature, signature) if signature else None
+    if given:
+        _check_types(given)
     return Wanted(
         architecture=request.get("architecture"),
         config=Path(config) if config else None,
-        signature=parse(Signature, signature) if signature else None,
+        signature=given,
     )
+
+
+def _check_types(signature: Signature) -> None:
+    """A person's types must be ones that a tensor can hold."""
+    for spec in signature.inputs:
+        if spec.dtype not in _TYPES:
+            raise BadRequest(
+                f"The input {one_line(spec.name)} has the type {one_line(spec.dtype)!r}, "
+                "which no model takes.",
+                hint=f"Give one of {', '.join(_TYPES)}.",
+            )
 
 
 def _check_names(signature: Signature) -> None:

@@ -69,7 +69,7 @@ def test_mismatch_names_the_first_of_each_kind() -> None:
         folder.match(spec_for("digits"), weights)
     assert caught.value.message == (
         "These weights do not fit the architecture 'digits': 2 weights are missing, the first is "
-        "'0.weight'; 1 are unexpected, the first is 'head.weight'; 1 have another shape, the first "
+        "'0.weight'; 1 is unexpected, the first is 'head.weight'; 1 has another shape, the first "
         "is '4.weight' (expected [32, 16, 3, 3], found [1, 2])."
     )
 

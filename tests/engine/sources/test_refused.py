@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from engine.errors import EngineError, InvalidModel, UnsafeModel, UnsupportedModel
+from engine.errors import BadRequest, EngineError, InvalidModel, UnsafeModel, UnsupportedModel
 from engine.sources import programs
 from engine.sources.detect import identify
+from engine.types import Signature, TensorSpec
 from tests.engine.sources.conftest import (
     Bring,
     export,
@@ -86,6 +87,14 @@ def test_what_is_not_read_yet(
     path.write_bytes(data)
     message = refused(bring, path, UnsupportedModel).message
     assert said in message and "not read it yet" in message
+
+
+def test_a_signature_with_a_type_no_model_takes(bring: Bring, tmp_path: Path) -> None:
+    wanted = Signature((TensorSpec("x", "floaty", ("batch", 3, 16, 16)),))
+    path = script(net(), tmp_path / "net.pt")
+    said = refused(bring, path, BadRequest, signature=wanted)
+    assert "x has the type 'floaty'" in said.message
+    assert "float32" in said.hint
 
 
 def test_zips_that_are_not_read_yet(bring: Bring, tmp_path: Path) -> None:
