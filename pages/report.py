@@ -42,6 +42,12 @@ def derived(report_id: str, content: int, _report: Report) -> Figures:
     return engine.figures(_report)
 
 
+@st.cache_resource(max_entries=32, show_spinner=False)
+def pictures(report_id: str, content: int, dark: bool, _found: Figures) -> charts.Charts:
+    """The charts of a report in one theme, built once."""
+    return charts.of_report(_found, dark=dark)
+
+
 def verdict(found: Figures) -> None:
     """What the measurement says of the recommendation, and what to know before believing it."""
     if claim := found.recommendation:
@@ -54,15 +60,15 @@ def verdict(found: Figures) -> None:
         st.warning(f"**{plain(name)}** · {plain(why)}", icon=":material/warning:")
 
 
-def measured(found: Figures, *, dark: bool) -> None:
+def measured(found: Figures, drawn: charts.Charts) -> None:
     """The comparison: table first, then latency, reference, memory, and how the run went."""
     st.dataframe(charts.frame(found.verdicts), hide_index=True)
     st.caption(found.verdicts.note)
     st.subheader("Latency", anchor="latency")
     st.caption("Median of all inferences; the whisker is the 95 % interval. Shorter is faster.")
-    charts.draw(charts.latency(found, dark=dark), "latency")
+    charts.draw(drawn.latency, "latency")
     st.caption("Share of inferences that took at most so long. Left is faster, steep is steady.")
-    charts.draw(charts.distribution(found, dark=dark), "distribution")
+    charts.draw(drawn.distribution, "distribution")
     for index, beside in enumerate(found.references):
         st.subheader("Beside the founding document", anchor=f"reference-{index}")
         model = "the same model" if beside.same_model else f"another model ({beside.model})"
@@ -70,15 +76,13 @@ def measured(found: Figures, *, dark: bool) -> None:
             f"Reference, other machine: {beside.title}, with {model}. Each panel has a scale of "
             "its own; what compares is the speed against the first row."
         )
-        charts.draw(charts.reference(found, index, dark=dark), f"reference-{index}")
+        charts.draw(drawn.references[index], f"reference-{index}")
         st.text("\n".join(row.sentence for row in beside.rows if row.sentence))
     st.subheader("Memory and size", anchor="memory")
-    for drawn, caption, key in (
-        (charts.memory, "Peak memory above a process that only imports the framework.", "memory"),
-        (charts.sizes, "File on the disk.", "sizes"),
-    ):
-        st.caption(caption)
-        charts.draw(drawn(found, dark=dark), key)
+    st.caption("Peak memory above a process that only imports the framework.")
+    charts.draw(drawn.memory, "memory")
+    st.caption("File on the disk.")
+    charts.draw(drawn.sizes, "sizes")
     st.subheader("From start to first answer", anchor="start")
     st.dataframe(charts.frame(found.start), hide_index=True)
 
@@ -94,19 +98,20 @@ def numerics(found: Figures) -> None:
 
 
 report = load()
-blocks = report.measurement.blocks if report.measurement else ()
-found = derived(report.id, hash((report.title, blocks)), report)
+content = hash((report.title, report.measurement and report.measurement.blocks))
+found = derived(report.id, content, report)
 shell.header(plain(report.title), plain(found.headline))
 sharing.take_away(report, own=state.share_token() is None)
 verdict(found)
-dark = st.context.theme.type == "dark"
+drawn = None
 if found.variants:
-    measured(found, dark=dark)
+    drawn = pictures(report.id, content, st.context.theme.type == "dark", found)
+    measured(found, drawn)
 numerics(found)
-if found.variants:
+if drawn:
     st.subheader("The run", anchor="run")
     st.caption("Each process's median, as it ran; hollow marks belong to discarded rounds.")
-    charts.draw(charts.run_order(found, dark=dark), "order")
+    charts.draw(drawn.order, "order")
 for table in (*found.environment, found.lineage):
     with st.expander(table.caption):
         st.dataframe(charts.frame(table), hide_index=True)

@@ -52,6 +52,30 @@ class _Bar:
     high: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """Every chart of a report that measured something; one reference chart a founding table."""
+
+    latency: Chart
+    distribution: Chart
+    references: tuple[Chart, ...]
+    memory: Chart
+    sizes: Chart
+    order: Chart
+
+
+def of_report(found: Figures, *, dark: bool) -> Charts:
+    """All of them at once: building takes a tenth of a second, so that pages keep the result."""
+    return Charts(
+        latency=latency(found, dark=dark),
+        distribution=distribution(found, dark=dark),
+        references=tuple(reference(found, i, dark=dark) for i in range(len(found.references))),
+        memory=memory(found, dark=dark),
+        sizes=sizes(found, dark=dark),
+        order=run_order(found, dark=dark),
+    )
+
+
 def draw(chart: Chart, key: str) -> None:
     """Show a chart with its figures one click beneath."""
     st.plotly_chart(chart.figure, alt=chart.alt, key=key, config={"displayModeBar": False})
