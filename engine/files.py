@@ -46,14 +46,14 @@ def publish(made: Path, home: Path) -> None:
     """
     if home.exists():
         return
-    home.parent.mkdir(parents=True, exist_ok=True)
     staging = home.with_name(f"{home.name}.part-{os.getpid()}-{threading.get_ident()}")
     with disk_errors():
+        home.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(staging, ignore_errors=True)
-        shutil.copytree(made, staging, copy_function=link_or_copy)
-        for item in files_of(staging):
-            _fsync(item)
         try:
+            shutil.copytree(made, staging, copy_function=link_or_copy)
+            for item in files_of(staging):
+                _fsync(item)
             staging.rename(home)
         except OSError:
             shutil.rmtree(staging, ignore_errors=True)
@@ -76,11 +76,15 @@ def write_atomically(path: Path, text: str) -> None:
     """Write a text file so that a reader sees the old one or the new one, whole."""
     part = path.with_name(path.name + ".part")
     with disk_errors():
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(path)
+        try:
+            with part.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
 
 
 @contextmanager
@@ -89,7 +93,8 @@ def disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # Copying a folder gathers what failed in one error without a number.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error):
             raise StorageFull() from error
         raise
 

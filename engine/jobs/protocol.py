@@ -6,6 +6,7 @@ A task's folder holds ``request.json`` → ``events.jsonl`` → ``result.json``,
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ REQUEST, EVENTS, RESULT, LOG, OUT = (
     "worker.log",
     "out",
 )
+NO_ROOM = errno.ENOSPC
+"""Exit status of a worker that found no room on the disk for its result."""
 
 
 class JobState(StrEnum):

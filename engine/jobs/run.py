@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.errors import Reason, TaskCancelled, TaskFailed
+from engine.errors import EngineError, Reason, StorageFull, TaskCancelled, TaskFailed
 from engine.files import disk_errors, write_atomically
 from engine.jobs import isolation
 from engine.jobs.evidence import Events, cap_log, log_tail, read_result
-from engine.jobs.protocol import REQUEST, Event, Limits, Task
+from engine.jobs.protocol import NO_ROOM, REQUEST, Event, Limits, Task
 
 
 def run_task(
@@ -35,8 +35,8 @@ def run_task(
     """
     with disk_errors():
         folder.mkdir(parents=True)
-    write_atomically(folder / REQUEST, _request(task))
-    worker = isolation.launch(folder, task.environment)
+        write_atomically(folder / REQUEST, _request(task))
+        worker = isolation.launch(folder, task.environment)
     try:
         status = _watch(worker, _Watch(task, folder, cancelled, on_event, tick_s))
     finally:
@@ -131,8 +131,10 @@ def _cpu_ticks(pid: int) -> int:
     return sum(int(value) for value in fields[11:15])
 
 
-def _ended_badly(status: int, folder: Path) -> TaskFailed:
+def _ended_badly(status: int, folder: Path) -> EngineError:
     """The end of a worker that left no result, in words."""
+    if status == NO_ROOM:
+        return StorageFull()
     if status < 0:
         name = signal.Signals(-status).name
         killed = -status == signal.SIGKILL

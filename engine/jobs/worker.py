@@ -26,7 +26,7 @@ from typing import Any
 import engine.tasks
 from engine.errors import BadRequest, EngineError, Reason, StorageFull, TaskFailed
 from engine.files import write_atomically
-from engine.jobs.protocol import EVENTS, OUT, REQUEST, RESULT, Context
+from engine.jobs.protocol import EVENTS, NO_ROOM, OUT, REQUEST, RESULT, Context
 
 TaskFunction = Callable[[Mapping[str, Any], Context], Mapping[str, Any]]
 
@@ -34,6 +34,7 @@ _PR_SET_PDEATHSIG = 1
 _LARGEST_FILE = 64 * 1024**3
 _LONGEST_MESSAGE = 300
 _MOST_EVENTS = 20_000
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ALLOCATION_WORDS = (
     "can't allocate memory",
     "cannot allocate memory",
@@ -76,6 +77,19 @@ def main(folder: Path, parent: int) -> int:
     die_with(parent)
     request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     limit_self(request.get("memory_bytes"))
+    try:
+        _answer(folder, request)
+        sys.stdout.flush()
+    except (StorageFull, OSError) as error:
+        if not _says_full(error):
+            raise
+        # Not even the log has room: the status alone says it.
+        os._exit(NO_ROOM)
+    return 0
+
+
+def _answer(folder: Path, request: Mapping[str, Any]) -> None:
+    """Run the task and write its result, or the error it ended with."""
     context = WorkerContext(folder)
     context.out.mkdir(exist_ok=True)
     try:
@@ -87,7 +101,6 @@ def main(folder: Path, parent: int) -> int:
         traceback.print_exc()
         text = json.dumps({"error": describe(error)})
     write_atomically(folder / RESULT, text)
-    return 0
 
 
 def die_with(parent: int) -> None:
@@ -117,15 +130,29 @@ def task_named(name: str) -> TaskFunction:
 
 def describe(error: BaseException) -> dict[str, str]:
     """An exception as the three fields that leave the worker."""
-    known = error if isinstance(error, EngineError) else _recognised(error)
+    if _says_full(error):
+        known: EngineError = StorageFull()
+    else:
+        known = error if isinstance(error, EngineError) else _recognised(error)
     return {"reason": known.reason.value, "message": known.message, "hint": known.hint}
+
+
+def _says_full(error: BaseException | None) -> bool:
+    """Whether it, or what it was raised from, is a full disk: libraries say so in their own way."""
+    while error is not None:
+        if isinstance(error, StorageFull):
+            return True
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        if "no space left on device" in str(error).lower():
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _recognised(error: BaseException) -> EngineError:
     """What an exception that is not ours means to a person."""
     text = str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StorageFull()
     if isinstance(error, MemoryError) or any(words in text.lower() for words in _ALLOCATION_WORDS):
         return TaskFailed(
             "The task needed more memory than it could have.",
@@ -136,7 +163,7 @@ def _recognised(error: BaseException) -> EngineError:
     return TaskFailed(
         f"{type(error).__name__}: {last.strip()[:_LONGEST_MESSAGE]}".rstrip(": "),
         how=Reason.INTERNAL,
-        hint="Assay did not expect this. The log below says where it happened.",
+        hint="Assay did not expect this. The log says where it happened.",
     )
 
 

@@ -81,9 +81,11 @@ def test_a_status_without_a_result_is_a_crash(probe: Probe) -> None:
     assert caught.value.reason is Reason.CRASHED
 
 
-def test_a_full_disk_has_its_own_error(probe: Probe) -> None:
+@pytest.mark.parametrize("do", ["full", "other_words", "no_room"])
+def test_a_full_disk_has_its_own_error(probe: Probe, tmp_path: Path, do: str) -> None:
     with pytest.raises(StorageFull):
-        probe("full")
+        probe(do)
+    assert not list((tmp_path / "task").glob("*.part"))
 
 
 def test_a_worker_may_not_take_more_memory_than_its_limit(probe: Probe) -> None:

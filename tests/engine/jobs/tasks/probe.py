@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -101,6 +102,16 @@ def _full(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return {}
 
 
+def _no_room(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+    return {}
+
+
+def _other_words(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    raise RuntimeError("I/O error: No space left on device (os error 28)")
+
+
 def _links(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     os.symlink("/etc/hostname", context.out.parent / "result.json")
     os._exit(0)
@@ -121,5 +132,7 @@ _ACTS: dict[str, Callable[[Mapping[str, Any], Context], dict[str, Any]]] = {
     "flood": _flood,
     "child": _child,
     "full": _full,
+    "no_room": _no_room,
+    "other_words": _other_words,
     "links": _links,
 }
