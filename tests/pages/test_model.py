@@ -12,15 +12,15 @@ import engine
 from engine.pipeline import ImportRequest, import_model
 from engine.settings import settings
 from engine.types import Signature, TensorSpec
-from pages.components import state
-from tests.engine.sources.steps import DirectSteps
+from tests.engine.sources.steps import StepsHere
+from tests.pages.conftest import click
 
 OpenPage = Callable[..., AppTest]
 
 
 @pytest.fixture
 def model_id(workspace: Path) -> str:
-    steps = DirectSteps(workspace)
+    steps = StepsHere(workspace)
     return str(import_model(steps, ImportRequest("sample", "adaptive"))["model_id"])
 
 
@@ -44,9 +44,7 @@ def test_a_first_visitor_sees_what_to_do(open_page: OpenPage) -> None:
 
 def test_a_sample_becomes_a_job_in_the_url(open_page: OpenPage) -> None:
     page = open_page("model")
-    # AppTest runs the page's file by itself; without this its guard would run it a second time.
-    page.session_state[state.SHELL_RAN] = True
-    next(b for b in page.button if b.label == "Use Adaptive").click().run()
+    click(page, "Use Adaptive")
     assert not page.exception
     assert page.query_params["job"]
     assert [view.kind for view in engine.list_jobs()] == ["import"]
@@ -92,7 +90,7 @@ def test_names_of_models_are_shown_as_text(open_page: OpenPage, workspace: Path)
 
     from engine import store
 
-    made = import_model(DirectSteps(workspace), ImportRequest("sample", "adaptive"))
+    made = import_model(StepsHere(workspace), ImportRequest("sample", "adaptive"))
     hostile = "![x](http://evil.example/x.png)<img src=x onerror=alert(1)>"
     known = store.models.load(str(made["model_id"]))
     spec = TensorSpec(hostile, "float32", ("batch", 2))

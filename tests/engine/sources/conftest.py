@@ -15,7 +15,7 @@ from engine.errors import EngineError
 from engine.records import dump
 from engine.tasks import identify
 from engine.types import Signature
-from tests.engine.sources.steps import DirectContext
+from tests.models import TaskFolder
 
 Bring = Callable[..., dict[str, Any]]
 
@@ -35,7 +35,7 @@ def bring(workspace: Path) -> Bring:
             "config": str(wanted["config"]) if "config" in wanted else None,
             "signature": dump(signature) if signature else None,
         }
-        found: dict[str, Any] = identify.run(request, DirectContext(out))["model"]
+        found: dict[str, Any] = identify.run(request, TaskFolder(out))["model"]
         assert (out / found["path"]).exists()
         assert not (out / "unpacked").exists()
         return found

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from engine.jobs.protocol import Task
+from tests.models import TaskFolder
 
 
 @dataclass
-class DirectContext:
-    """A task's context that remembers what was said."""
-
-    out: Path
-    said: list[str] = field(default_factory=list)
-
-    def progress(self, message: str, fraction: float | None = None) -> None:
-        self.said.append(message)
-
-
-@dataclass
-class DirectSteps:
+class StepsHere:
     """Each task in a folder of its own below ``home``."""
 
     home: Path
@@ -36,7 +26,7 @@ class DirectSteps:
         out = self.home / "direct" / f"task-{self.count}" / "out"
         out.mkdir(parents=True)
         module = import_module(f"engine.tasks.{task.name}")
-        result = dict(module.run(task.request, DirectContext(out)))
+        result = dict(module.run(task.request, TaskFolder(out)))
         result["_out"] = str(out)
         return result
 
