@@ -84,6 +84,15 @@ def eager(
     return artifact("torch", path, signature)
 
 
+OWN_TINY: dict[str, Callable[[Path], Artifact]] = {}
+"""The eager model a format's contract is tested on, where that cannot be the digits net."""
+
+
+def tiny(format: str, out: Path) -> Artifact:
+    """A small eager model that ``format`` can be made from."""
+    return OWN_TINY.get(format, eager)(out)
+
+
 def converted(source: Artifact, target: str, out: Path, **options: Any) -> Artifact:
     """``source`` as a ``target``, along the route of the registry."""
     for start, stop in registry.route(source.format, target):

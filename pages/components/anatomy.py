@@ -107,7 +107,8 @@ def facts(model: Model) -> None:
 
 def reach(model: Model) -> None:
     """The formats it can be converted to, and why not the others."""
-    labels = {guide.name: guide.label for guide in engine.format_guides()}
+    labels = {name: spec.label for name, spec in engine.list_formats().items()}
+    labels |= {guide.name: guide.label for guide in engine.format_guides()}
     st.subheader("Where it can go", anchor=False)
     for item in sorted(model.reach, key=lambda item: not item.reachable):
         mark = ":green[:material/check_circle:]" if item.reachable else ":gray[:material/block:]"
