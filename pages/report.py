@@ -90,11 +90,11 @@ def measured(found: Figures, drawn: charts.Charts) -> None:
 def numerics(found: Figures) -> None:
     """How each artifact was judged against the original."""
     st.subheader("Numerics", anchor="numerics")
-    for judged in found.verifications:
+    for index, judged in enumerate(found.verifications):
         st.markdown(f"**{plain(judged.label)}** · {judged.verdict}")
         st.text(judged.sentence)
-        with st.expander(f"Every case of {plain(judged.label)}"):
-            st.dataframe(charts.frame(judged.table), hide_index=True)
+        label = f"Every case of {plain(judged.label)}"
+        charts.folded(label, judged.table, f"cases-{index}")
 
 
 report = load()
@@ -113,8 +113,7 @@ if drawn:
     st.caption("Each process's median, as it ran; hollow marks belong to discarded rounds.")
     charts.draw(drawn.order, "order")
 for table in (*found.environment, found.lineage):
-    with st.expander(table.caption):
-        st.dataframe(charts.frame(table), hide_index=True)
+    charts.folded(table.caption, table, f"table-{table.caption}")
 st.subheader("Repeat it", anchor="repeat")
 st.code(report.reproduce, language="shell", wrap_lines=True)
 st.caption(f"Report {report.id} · {report.created_at} · Assay {plain(report.assay_version)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import median
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from engine.errors import NotFound
 from engine.records import dump
 from engine.reports import migrations
 from engine.reports.model import Report
+from engine.settings import settings
 from engine.store.database import transaction
 from engine.store.schema import report as table
 
@@ -34,6 +36,7 @@ class ReportSummary:
 def save(report: Report) -> None:
     """Keep a report, in place of one with the same id."""
     summary = _summary(report)
+    _document.cache_clear()
     with transaction() as connection:
         connection.execute(sa.delete(table).where(table.c.id == report.id))
         connection.execute(
@@ -52,13 +55,21 @@ def save(report: Report) -> None:
 def load(report_id: str) -> Report:
     """The report of that id, whatever version of Assay wrote it. Raises NotFound."""
     with transaction() as connection:
-        document = connection.scalar(sa.select(table.c.document).where(table.c.id == report_id))
-    if document is None:
+        written = connection.scalar(sa.select(table.c.created_at).where(table.c.id == report_id))
+    if written is None:
         raise NotFound(
             "There is no such report; it may have been deleted.",
             hint="The Reports page lists those there are.",
         )
-    return migrations.load(document)
+    return _document(settings().database_url, report_id, written)
+
+
+@lru_cache(maxsize=4)
+def _document(database_url: str, report_id: str, written: str) -> Report:
+    """A report as it was written then: frozen, so that every rerun of its page shares it."""
+    with transaction() as connection:
+        chosen = sa.select(table.c.document).where(table.c.id == report_id)
+        return migrations.load(connection.execute(chosen).scalar_one())
 
 
 def recent(query: str = "", limit: int = 100) -> tuple[ReportSummary, ...]:

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -13,6 +14,7 @@ from engine.errors import BadRequest, NotFound
 from engine.records import dump
 from engine.reports import migrations
 from engine.reports.model import Report
+from engine.settings import settings
 from engine.store.database import now, transaction
 from engine.store.schema import share as table
 
@@ -85,14 +87,22 @@ def find(token: str) -> tuple[Report, Share]:
     )
     with transaction() as connection:
         connection.execute(sa.update(table).where(opens).values(views=table.c.views + 1))
-        row = connection.execute(sa.select(table.c.document, *_COLUMNS).where(opens)).one_or_none()
+        row = connection.execute(sa.select(*_COLUMNS).where(opens)).one_or_none()
     if row is None:
         raise NotFound(
             "This link opens nothing: it is mistyped, has expired, or was revoked.",
             hint="Ask whoever sent it for a new one.",
         )
-    document, *fields = row
-    return migrations.load(document), Share(*fields)
+    share = Share(*row)
+    return _snapshot(settings().database_url, share.id), share
+
+
+@lru_cache(maxsize=4)
+def _snapshot(database_url: str, share_id: str) -> Report:
+    """The frozen document of a share that is open; whoever asks has been let in already."""
+    with transaction() as connection:
+        chosen = sa.select(table.c.document).where(table.c.id == share_id)
+        return migrations.load(connection.execute(chosen).scalar_one())
 
 
 def of_report(report_id: str) -> tuple[Share, ...]:

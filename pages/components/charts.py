@@ -39,7 +39,13 @@ class Chart:
 
     figure: go.Figure
     alt: str
-    table: pd.DataFrame
+    table: Tabular
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,14 @@ def of_report(found: Figures, *, dark: bool) -> Charts:
 def draw(chart: Chart, key: str) -> None:
     """Show a chart with its figures one click beneath."""
     st.plotly_chart(chart.figure, alt=chart.alt, key=key, config={"displayModeBar": False})
-    with st.expander("The figures behind this chart"):
-        st.dataframe(chart.table, hide_index=True)
+    folded("The figures behind this chart", chart.table, f"{key}-figures")
+
+
+def folded(label: str, table: Tabular, key: str) -> None:
+    """A table one click away; closed, it costs nothing."""
+    with st.expander(label, key=key, on_change="rerun") as box:
+        if box.open:
+            st.dataframe(frame(table), hide_index=True)
 
 
 def frame(table: Tabular) -> pd.DataFrame:
@@ -94,7 +106,7 @@ def latency(found: Figures, *, dark: bool) -> Chart:
         _Bar(v.name, v.typical_ms, f"{_digits(v.typical_ms)} ms", v.colour, v.p50.low, v.p50.high)
         for v in found.variants
     ]
-    return Chart(_bars(bars, dark), found.takeaways.latency, frame(found.latency))
+    return Chart(_bars(bars, dark), found.takeaways.latency, found.latency)
 
 
 def memory(found: Figures, *, dark: bool) -> Chart:
@@ -104,7 +116,7 @@ def memory(found: Figures, *, dark: bool) -> Chart:
         for v in found.variants
         if v.memory_mib is not None
     ]
-    return Chart(_bars(bars, dark), found.takeaways.memory, frame(found.memory))
+    return Chart(_bars(bars, dark), found.takeaways.memory, found.memory)
 
 
 def sizes(found: Figures, *, dark: bool) -> Chart:
@@ -113,7 +125,7 @@ def sizes(found: Figures, *, dark: bool) -> Chart:
         _Bar(v.name, v.size_mib, f"{_digits(v.size_mib)} MiB", v.colour) for v in found.variants
     ]
     listed = "; ".join(f"{bar.label} {bar.shown}" for bar in bars)
-    return Chart(_bars(bars, dark), f"File on the disk: {listed}.", frame(found.memory))
+    return Chart(_bars(bars, dark), f"File on the disk: {listed}.", found.memory)
 
 
 def distribution(found: Figures, *, dark: bool) -> Chart:
@@ -137,7 +149,7 @@ def distribution(found: Figures, *, dark: bool) -> Chart:
     values = [x for v in found.variants for x, _ in v.ecdf]
     _axes(figure, "Latency, ms", values, across=True)
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02], title=None)
-    return Chart(_laid_out(figure, 380), found.takeaways.distribution, frame(found.latency))
+    return Chart(_laid_out(figure, 380), found.takeaways.distribution, found.latency)
 
 
 def run_order(found: Figures, *, dark: bool) -> Chart:
@@ -162,11 +174,17 @@ def run_order(found: Figures, *, dark: bool) -> Chart:
     figure.update_xaxes(title="Process, as it ran", showgrid=False)
     names = {v.key: v.name for v in found.variants}
     rows = [
-        (block.position, block.round + 1, names[block.variant], block.p50_ms, block.discarded or "")
+        (
+            str(block.position),
+            str(block.round + 1),
+            names[block.variant],
+            _digits(block.p50_ms),
+            block.discarded or "",
+        )
         for block in found.blocks
         if block.variant in names
     ]
-    table = pd.DataFrame(rows, columns=["Process", "Round", "Variant", "Median, ms", "Discarded"])
+    table = _Rows(("Process", "Round", "Variant", "Median, ms", "Discarded"), tuple(rows))
     return Chart(_laid_out(figure, 320), found.takeaways.order, table)
 
 
@@ -197,7 +215,7 @@ def reference(found: Figures, index: int, *, dark: bool) -> Chart:
     for row, bars in ((1, here), (2, printed)):
         _add_bars(figure, bars, dark, row=row, hatched=row == 2)
     alt = f"{found.takeaways.reference} Two panels, two machines."
-    return Chart(_laid_out(figure, height, top=44), alt, frame(beside.table))
+    return Chart(_laid_out(figure, height, top=44), alt, beside.table)
 
 
 def _bars(bars: list[_Bar], dark: bool) -> go.Figure:

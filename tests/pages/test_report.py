@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 import engine
 from engine.store import reports as library
-from pages.components import charts
+from pages.components import charts, state
 from tests.engine.reports.made import renamed, report
 from tests.engine.reports.test_export import HOSTILE
 
@@ -35,7 +35,12 @@ def test_title_and_verdict_come_first(open_page: OpenPage) -> None:
     text = words(app)
     assert "Recommendation confirmed" in text
     assert report().reproduce in text
-    assert len(app.dataframe) >= 8
+    shown = len(app.dataframe)
+    behind = [box.label for box in app.expander].count("The figures behind this chart")
+    assert behind >= 5
+    app.session_state["latency-figures"] = True
+    app.session_state[state.SHELL_RAN] = True
+    assert len(app.run().dataframe) == shown + 1, "an opened expander draws its table"
 
 
 def test_what_was_not_measured_is_said(open_page: OpenPage) -> None:
@@ -113,7 +118,7 @@ def test_every_chart_has_words_and_a_table(dark: bool) -> None:
     for chart in drawn:
         assert isinstance(chart.figure, go.Figure)
         assert len(chart.alt) > 30
-        assert len(chart.table)
+        assert len(chart.table.rows)
         assert "<img" not in chart.figure.to_json()
 
 
