@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.architectures import architectures as list_architectures
+    from engine.doctor import Doctor
     from engine.doctor import doctor as diagnose
     from engine.errors import BadRequest, EngineError, NotFound, Reason
     from engine.jobs.client import (
@@ -82,6 +83,7 @@ __all__ = [
     "Claim",
     "ConvertOptions",
     "ConvertRequest",
+    "Doctor",
     "EngineError",
     "Figures",
     "FormatGuide",
@@ -154,6 +156,7 @@ _HOMES = {
     "Claim": "engine.knowledge:Claim",
     "ConvertOptions": "engine.types:ConvertOptions",
     "ConvertRequest": "engine.pipeline:ConvertRequest",
+    "Doctor": "engine.doctor:Doctor",
     "EngineError": "engine.errors:EngineError",
     "Figures": "engine.reports.figures:Figures",
     "FormatGuide": "engine.knowledge:FormatGuide",

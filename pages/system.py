@@ -10,8 +10,15 @@ from pages.components import shell
 
 shell.guard()
 
+
+@st.cache_resource(ttl=5, show_spinner=False)
+def looked() -> engine.Doctor:
+    """What the doctor found, at most five seconds old: looking takes as long as drawing."""
+    return engine.diagnose()
+
+
 shell.header("System", "What this machine can do, and what is missing.")
-found = engine.diagnose()
+found = looked()
 
 if found.host_alive:
     st.success("The worker host is running: jobs start at once.", icon=":material/check_circle:")
