@@ -26,6 +26,7 @@ def form(model: Model) -> None:
     options = [name for name, item in reach.items() if item.reachable]
     if not options:
         st.warning("No format can be made from this model here. The reasons are below.")
+        st.page_link(shell.page_path("measure"), label="Measure it as it is")
     else:
         with st.form("convert", border=True):
             targets = st.pills(

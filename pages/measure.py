@@ -23,18 +23,25 @@ def form(model: Model) -> None:
     pairs = engine.artifacts_of(model.id)
     labels = {artifact.id: engine.list_formats()[artifact.format].label for artifact, _ in pairs}
     ready = [artifact.id for artifact, found in pairs if found and found.verdict.usable]
-    if not ready:
+    alone = not any(item.reachable for item in model.reach)
+    if not ready and not alone:
         st.info("No verified artifact of this model is here yet.", icon=":material/info:")
         st.page_link(shell.page_path("convert"), label="Convert it first")
         return
+    if alone:
+        st.info("No other format is made from this model here: it is measured alone.")
     with st.form("measure", border=True):
-        chosen = st.pills(
-            "Artifacts, beside the original",
-            ready,
-            selection_mode="multi",
-            default=ready,
-            format_func=lambda id_: f"{labels[id_]} ({id_[:6]})",
-            key=state.ARTIFACTS,
+        chosen = (
+            []
+            if alone
+            else st.pills(
+                "Artifacts, beside the original",
+                ready,
+                selection_mode="multi",
+                default=ready,
+                format_func=lambda id_: f"{labels[id_]} ({id_[:6]})",
+                key=state.ARTIFACTS,
+            )
         )
         preset = st.radio(
             "How long",
@@ -50,7 +57,7 @@ def form(model: Model) -> None:
                 "Threads, the same for every format", min_value=1, max_value=cores, value=cores
             )
         if st.form_submit_button("Measure", type="primary"):
-            if not chosen or not batches:
+            if not (chosen or alone) or not batches:
                 st.error("Pick at least one artifact and one batch size.")
                 return
             request = MeasureRequest(

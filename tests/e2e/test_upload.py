@@ -59,10 +59,12 @@ def test_a_large_file_is_paused_resumed_and_recognised(app: App, page: Page, wei
     expect(page.get_by_text(f"Uploaded. sha256 {digest}")).to_be_visible(timeout=60_000)
     settle(page)
     page.get_by_text("For files that do not say enough").first.click()
-    page.get_by_role("combobox", name="Architecture").first.click()
-    page.keyboard.type("ResNet-18")
-    expect(page.get_by_role("option")).to_have_count(1)
-    page.keyboard.press("Enter")
+    page.wait_for_timeout(1000)  # the expander slides open, and a list over it would close again
+    architecture = page.get_by_role("combobox", name="Architecture").first
+    architecture.click()
+    expect(page.get_by_role("listbox")).to_be_visible()
+    architecture.press_sequentially("ResNet-18", delay=50)
+    page.get_by_role("option", name="ResNet-18", exact=True).click()
     settle(page)
     page.get_by_role("button", name="Recognise this model").click()
     expect(page.get_by_role("button", name="Convert this model")).to_be_visible(timeout=JOB_MS)
