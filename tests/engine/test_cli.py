@@ -104,7 +104,13 @@ def test_the_folder_of_the_report_must_be_there(workspace: Path, tmp_path: Path)
 def test_an_interrupted_run_leaves_no_worker(workspace: Path) -> None:
     command = [sys.executable, "-m", "engine", "run", "--sample", "resnet50", "--to", "onnx"]
     running = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # As in a terminal: a test run in the background has been told to ignore interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     children = Path(f"/proc/{running.pid}/task")
     found: list[str] = []
