@@ -266,8 +266,12 @@ def _verify_one(
 def _variants(
     model: Model, artifacts: tuple[Artifact, ...], request: MeasureRequest
 ) -> tuple[Variant, ...]:
-    """Every artifact at every batch size, at one thread count for all."""
+    """Every artifact at every batch size, at one thread count for all.
+
+    A model of a fixed batch is measured at that one, whatever was asked.
+    """
     threads = request.threads or len(os.sched_getaffinity(0))
+    batches = _batches(model.artifact.signature, request.batches)
     return tuple(
         Variant(
             key=f"{artifact.format}-b{batch}-t{threads}-{artifact.id[:6]}",
@@ -278,9 +282,17 @@ def _variants(
             threads=threads,
             is_original=artifact.id == model.artifact.id,
         )
-        for batch in request.batches
+        for batch in batches
         for artifact in artifacts
     )
+
+
+def _batches(signature: Signature, asked: tuple[int, ...]) -> tuple[int, ...]:
+    """The batch sizes that the signature allows."""
+    if signature.batch_symbol is not None:
+        return asked
+    first = next((spec.shape[0] for spec in signature.inputs if spec.shape), 1)
+    return (first,) if isinstance(first, int) else asked
 
 
 @contextmanager

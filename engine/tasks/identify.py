@@ -41,7 +41,7 @@ def _wanted(request: Mapping[str, Any]) -> Wanted:
     signature, config = request.get("signature"), request.get("config")
     given = parse(Signature, signature) if signature else None
     if given:
-        _check_types(given)
+        _check_given(given)
     return Wanted(
         architecture=request.get("architecture"),
         config=Path(config) if config else None,
@@ -49,8 +49,8 @@ def _wanted(request: Mapping[str, Any]) -> Wanted:
     )
 
 
-def _check_types(signature: Signature) -> None:
-    """A person's types must be ones that a tensor can hold."""
+def _check_given(signature: Signature) -> None:
+    """A person's types and sizes must be ones that a tensor can hold."""
     for spec in signature.inputs:
         if spec.dtype not in _TYPES:
             raise BadRequest(
@@ -58,6 +58,14 @@ def _check_types(signature: Signature) -> None:
                 "which no model takes.",
                 hint=f"Give one of {', '.join(_TYPES)}.",
             )
+        for dim in spec.shape:
+            fits = dim.isidentifier() if isinstance(dim, str) else dim > 0
+            if not fits:
+                raise BadRequest(
+                    f"{one_line(str(dim))!r} in the shape of {one_line(spec.name)} is neither a "
+                    "size from 1 up nor a word.",
+                    hint="Write for instance [batch,3,224,224].",
+                )
 
 
 def _check_names(signature: Signature) -> None:

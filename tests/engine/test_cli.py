@@ -85,13 +85,15 @@ def test_a_file_that_is_no_model_is_one_sentence(workspace: Path, tmp_path: Path
 
 def test_asking_for_the_format_it_has_already(workspace: Path, tmp_path: Path) -> None:
     out, path = tmp_path / "out.json", tmp_path / "net.onnx"
-    onnx_model(path, [("Relu", ["x"], ["y"])])
+    onnx_model(path, [("Relu", ["x"], ["y"])], shape=(2, 4))
     done = engine("run", "--model", str(path), "--to", "onnx", "--report", str(out))
     assert done.returncode == 3, done.stderr
     assert "ONNX: not made. The model is ONNX already" in done.stdout
     report = import_report(out.read_text())
     assert report.measurement is not None
-    assert [variant.is_original for variant in report.measurement.plan.variants] == [True]
+    (variant,) = report.measurement.plan.variants
+    assert variant.is_original
+    assert variant.batch == 2  # what the file fixes, not what was asked by default
 
 
 def test_the_folder_of_the_report_must_be_there(workspace: Path, tmp_path: Path) -> None:
