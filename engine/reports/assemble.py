@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from engine import __version__
+from engine.architectures import architecture_named
 from engine.bench.model import Measurement
 from engine.knowledge import advice_for
 from engine.registry import format_named
@@ -20,6 +21,8 @@ from engine.reports.model import (
 from engine.samples import SAMPLES
 from engine.types import Artifact, Model, TensorSpec
 from engine.verify.model import Verification
+
+_BARE_WEIGHTS = ("state_dict", "safetensors")
 
 
 def make_report(
@@ -46,7 +49,7 @@ def make_report(
         failures=dict(failures),
         measurement=measurement,
         advice=advice or advice_for(model),
-        reproduce=_command(model, made, measurement, preset),
+        reproduce=_command(model, made, failures, measurement, preset),
     )
 
 
@@ -72,10 +75,15 @@ def _title(model: Model, made: tuple[ReportArtifact, ...]) -> str:
 
 
 def _command(
-    model: Model, made: tuple[ReportArtifact, ...], measurement: Measurement, preset: str
+    model: Model,
+    made: tuple[ReportArtifact, ...],
+    failures: Mapping[str, str],
+    measurement: Measurement,
+    preset: str,
 ) -> str:
     """The line that repeats it. A brought model is named; where it lay is nobody's business."""
-    targets = ",".join(artifact.format for artifact in made if not artifact.is_original)
+    asked = (*(artifact.format for artifact in made if not artifact.is_original), *failures)
+    targets = ",".join(dict.fromkeys(asked)) or model.artifact.format
     variants = measurement.plan.variants
     line = ["python", "-m", "engine", "run", *_source(model), "--to", targets, "--preset", preset]
     line += ["--batch", ",".join(str(b) for b in sorted({v.batch for v in variants}))]
@@ -88,8 +96,10 @@ def _source(model: Model) -> list[str]:
         if model.kind == "sample" and sample.label == model.name:
             return ["--sample", sample.name]
     line = ["--model", model.name]
-    if model.kind == "state_dict" and "Architecture" in model.facts:
-        line += ["--architecture", model.facts["Architecture"]]
+    architecture = model.facts.get("Architecture")
+    if model.kind in _BARE_WEIGHTS and architecture:
+        known = architecture_named(architecture)
+        line += ["--architecture", "config.json" if known.needs_config else known.name]
     if model.signature_origin == "given":
         inputs = model.artifact.signature.inputs
         line += ["--signature", " ".join(_input(spec) for spec in inputs)]
