@@ -67,6 +67,11 @@ def form(model: Model) -> None:
                 batches=tuple(sorted(batches)),
                 threads=int(threads),
                 advice=engine.advice_for(model, state.answers()),
+                failures={
+                    labels[artifact.id]: found.sentence
+                    for artifact, found in pairs
+                    if found and not found.verdict.usable
+                },
             )
             submission.queue(engine.submit_measure, request)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,17 @@ from engine.reports.model import Advice, Report
 from engine.reports.variants import VariantFigures, ratio_between
 
 Outcome = Literal["confirmed", "contradicted", "not decided"]
+
+BUSY_LIMIT = 0.1
+"""Share of the time: above it other work, not the formats, may have made the difference."""
+
+
+def waited(measurement: Measurement) -> float:
+    """The median share of a kept block's time in which some process waited for a processor."""
+    shares = [
+        b.psi_share for b in measurement.blocks if not b.discarded and b.psi_share is not None
+    ]
+    return statistics.median(shares) if shares else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,12 @@ def _judge(
         return "not decided", (
             f"The machine was too restless to judge by: {', '.join(restless)} got noise grade D. "
             "Measure again when nothing else runs on it."
+        )
+    busy = waited(report.measurement)
+    if busy > BUSY_LIMIT:
+        return "not decided", (
+            f"Other work held the processors up {busy:.0%} of the time, which can slow one format "
+            "more than another. Measure again when nothing else runs on this machine."
         )
     if not others:
         return "not decided", f"{chosen.name} was measured alone: there is nothing to compare."

@@ -158,3 +158,14 @@ def test_every_table_is_rectangular() -> None:
     for table in tables:
         assert table.rows
         assert {len(row) for row in table.rows} == {len(table.columns)}, table.caption
+
+
+def test_a_busy_machine_decides_nothing() -> None:
+    made = report()
+    assert made.measurement is not None
+    blocks = tuple(replace(block, psi_share=0.4) for block in made.measurement.blocks)
+    busy = replace(made, measurement=replace(made.measurement, blocks=blocks))
+    quiet, found = figures(made).recommendation, figures(busy).recommendation
+    assert quiet is not None and quiet.outcome == "confirmed"
+    assert found is not None and found.outcome == "not decided"
+    assert "40%" in found.sentence
