@@ -66,8 +66,8 @@ else:
 st.subheader("Known limits", anchor=False)
 st.markdown(
     "- Served on this machine only (127.0.0.1) until logins and the sandbox are in place.\n"
-    "- Workers have time and memory limits and no secrets, but no sandbox yet: open only models "
-    "you trust.\n"
+    "- Workers have time limits and no secrets, but no memory limit or sandbox yet: open only "
+    "models you trust.\n"
     "- SavedModel, GGUF and TensorRT are described and advised on, not yet produced.\n"
     "- Measuring uses the CPU; no GPU back end is wired yet."
 )

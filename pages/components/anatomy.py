@@ -100,9 +100,9 @@ def facts(model: Model) -> None:
     """What else the file says."""
     if model.facts:
         st.subheader("Facts", anchor=False)
-        rows = [{"Fact": name, "Value": value} for name, value in model.facts.items()]
-        rows.append({"Fact": "sha256", "Value": model.artifact.sha256})
-        st.dataframe(rows, hide_index=True)
+        # A table wraps where a data frame cuts off; it reads Markdown, so the texts are made plain.
+        known = {**model.facts, "sha256": model.artifact.sha256}
+        st.table({"Value": {plain(name): plain(value) for name, value in known.items()}})
 
 
 def reach(model: Model) -> None:
