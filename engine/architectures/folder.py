@@ -1,8 +1,12 @@
-"""The eager model on disk: a folder of architecture.json, weights.safetensors, signature.json."""
+"""The eager model on disk: a folder of architecture.json, weights.safetensors, signature.json.
+
+A language model's folder also holds its tokenizer's files, under the names they came with.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +24,13 @@ from engine.types import Feed, Signature
 from engine.verify.inputs import feed
 
 ARCHITECTURE, WEIGHTS, SIGNATURE = "architecture.json", "weights.safetensors", "signature.json"
-
+TOKENIZER_FILES = (
+    *("tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("added_tokens.json", "vocab.json", "merges.txt", "vocab.txt", "spiece.model"),
+    *("chat_template.jinja", "generation_config.json", "tekken.json", "tiktoken.model"),
+)
+"""The names tokenizers are stored under beside a Hugging Face model: text, and two protobufs."""
+_LARGEST_TOKENIZER = 64 << 20
 
 T = TypeVar("T")
 
@@ -57,6 +67,25 @@ def write(
         wanted = _run_for_outputs(build(out), wanted)
         (out / SIGNATURE).write_text(dumps(wanted), encoding="utf-8")
     return wanted, found.notes
+
+
+def keep_tokenizer(source: Path, out: Path) -> tuple[str, ...]:
+    """Copy the tokenizer's files from a Hugging Face folder into ``out``; gives their names.
+
+    A link that leads elsewhere, or a file that is too large to be a tokenizer's, is left out.
+    """
+    home = source.resolve()
+    kept = tuple(
+        name
+        for name in TOKENIZER_FILES
+        if (path := source / name).is_file()
+        and path.resolve().parent == home
+        and path.stat().st_size <= _LARGEST_TOKENIZER
+    )
+    with disk_errors():
+        for name in kept:
+            shutil.copyfile(source / name, out / name)
+    return kept
 
 
 def read_spec(folder: Path) -> ArchitectureSpec:

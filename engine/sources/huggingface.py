@@ -27,6 +27,7 @@ def recognise(found: Found, wanted: Wanted, out: Path, progress: Progress) -> Re
     path = place(out, "torch")
     spec = spec_for(wanted.architecture or "transformers", config)
     signature, more = folder.write(path, spec, tensors, wanted.signature)
+    folder.keep_tokenizer(home, path)
     origin = wanted.origin("proposed")
     notes = (*notes, *more, *_about_code(home, config))
     return recognised(found, path, "torch", signature, origin, notes=notes)

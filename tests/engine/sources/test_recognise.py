@@ -219,9 +219,10 @@ def tiny_bert(folder: Path) -> Path:
     return folder
 
 
-def test_a_hugging_face_folder_as_a_zip(bring: Bring, tmp_path: Path) -> None:
+def test_a_hugging_face_folder_as_a_zip(bring: Bring, tmp_path: Path, workspace: Path) -> None:
     folder = tiny_bert(tmp_path / "bert")
     (folder / "extra.py").write_text("raise SystemExit('ran')")
+    (folder / "vocab.txt").write_text("[UNK]\nword\n")
     path = zipped(
         tmp_path / "bert.zip", {item.name: item.read_bytes() for item in folder.iterdir()}
     )
@@ -230,6 +231,20 @@ def test_a_hugging_face_folder_as_a_zip(bring: Bring, tmp_path: Path) -> None:
     assert found["signature"]["inputs"][0]["name"] == "input_ids"
     assert found["signature"]["inputs"][0]["high"] == 40
     assert any("was not run" in note for note in found["notes"])
+    assert (workspace / "out" / found["path"] / "vocab.txt").read_text() == "[UNK]\nword\n"
+
+
+def test_a_tokenizer_reached_through_a_link_stays_where_it_is(tmp_path: Path) -> None:
+    from engine.architectures.folder import keep_tokenizer
+
+    (tmp_path / "secret").write_text("nobody's business")
+    home, out = tmp_path / "home", tmp_path / "out"
+    home.mkdir()
+    out.mkdir()
+    (home / "tokenizer.json").symlink_to(tmp_path / "secret")
+    (home / "merges.txt").write_text("a b")
+    assert keep_tokenizer(home, out) == ("merges.txt",)
+    assert [item.name for item in out.iterdir()] == ["merges.txt"]
 
 
 def test_weights_with_a_config_json(bring: Bring, tmp_path: Path) -> None:
