@@ -46,8 +46,10 @@ if TYPE_CHECKING:
         reference_tables,
         walk,
     )
+    from engine.options import Choice, choices, parse_target
     from engine.pipeline import ConvertRequest, ImportRequest, MeasureRequest
     from engine.registry import formats as list_formats
+    from engine.registry import label_of
     from engine.reports.export import export_csv, export_json, export_markdown, import_report
     from engine.reports.figures import Figures, figures
     from engine.reports.model import Advice, Report
@@ -72,7 +74,7 @@ if TYPE_CHECKING:
     from engine.store.library import (
         reports as list_reports,
     )
-    from engine.types import Artifact, ConvertOptions, Model, Signature, TensorSpec
+    from engine.types import Artifact, Model, Signature, Target, TensorSpec
     from engine.verify.model import Thresholds, Verdict, Verification
 
 __version__ = "0.1.0"
@@ -80,8 +82,8 @@ __all__ = [
     "Advice",
     "Artifact",
     "BadRequest",
+    "Choice",
     "Claim",
-    "ConvertOptions",
     "ConvertRequest",
     "Doctor",
     "EngineError",
@@ -103,6 +105,7 @@ __all__ = [
     "ReferenceTable",
     "Report",
     "Signature",
+    "Target",
     "TensorSpec",
     "Thresholds",
     "Tree",
@@ -113,6 +116,7 @@ __all__ = [
     "answers_for",
     "artifacts_of",
     "cancel",
+    "choices",
     "claims",
     "decision_tree",
     "delete_model",
@@ -127,6 +131,7 @@ __all__ = [
     "format_guides",
     "import_report",
     "job",
+    "label_of",
     "list_architectures",
     "list_formats",
     "list_jobs",
@@ -136,6 +141,7 @@ __all__ = [
     "list_samples",
     "model",
     "models_folder",
+    "parse_target",
     "pitfalls",
     "reference_tables",
     "report",
@@ -153,8 +159,8 @@ _HOMES = {
     "Advice": "engine.reports.model:Advice",
     "Artifact": "engine.types:Artifact",
     "BadRequest": "engine.errors:BadRequest",
+    "Choice": "engine.options:Choice",
     "Claim": "engine.knowledge:Claim",
-    "ConvertOptions": "engine.types:ConvertOptions",
     "ConvertRequest": "engine.pipeline:ConvertRequest",
     "Doctor": "engine.doctor:Doctor",
     "EngineError": "engine.errors:EngineError",
@@ -176,6 +182,7 @@ _HOMES = {
     "ReferenceTable": "engine.knowledge:ReferenceTable",
     "Report": "engine.reports.model:Report",
     "Signature": "engine.types:Signature",
+    "Target": "engine.types:Target",
     "TensorSpec": "engine.types:TensorSpec",
     "Thresholds": "engine.verify.model:Thresholds",
     "Tree": "engine.knowledge:Tree",
@@ -186,6 +193,7 @@ _HOMES = {
     "answers_for": "engine.knowledge:answers_for",
     "artifacts_of": "engine.store.library:artifacts_of",
     "cancel": "engine.jobs.client:cancel",
+    "choices": "engine.options:choices",
     "claims": "engine.knowledge:claims",
     "decision_tree": "engine.knowledge:decision_tree",
     "delete_model": "engine.store.library:delete_model",
@@ -200,6 +208,7 @@ _HOMES = {
     "format_guides": "engine.knowledge:format_guides",
     "import_report": "engine.reports.export:import_report",
     "job": "engine.jobs.client:job",
+    "label_of": "engine.registry:label_of",
     "list_architectures": "engine.architectures:architectures",
     "list_formats": "engine.registry:formats",
     "list_jobs": "engine.jobs.client:jobs",
@@ -209,6 +218,7 @@ _HOMES = {
     "list_samples": "engine.samples:samples",
     "model": "engine.store.library:model",
     "models_folder": "engine.sources:models_folder",
+    "parse_target": "engine.options:parse_target",
     "pitfalls": "engine.knowledge:pitfalls",
     "reference_tables": "engine.knowledge:reference_tables",
     "report": "engine.store.library:report",

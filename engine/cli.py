@@ -12,10 +12,10 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from engine import registry, store
 from engine.bench.plan import PRESETS
@@ -23,6 +23,7 @@ from engine.doctor import Doctor, doctor
 from engine.errors import BadRequest, EngineError
 from engine.files import write_atomically
 from engine.jobs.steps import DirectSteps, clear_outputs
+from engine.options import parse_target, read
 from engine.pipeline import (
     ConvertRequest,
     ImportRequest,
@@ -36,8 +37,9 @@ from engine.reports.export import export_json
 from engine.samples import SAMPLES, sample_named
 from engine.settings import settings
 from engine.terminal import print_report, print_table, step_bars
-from engine.types import Signature, TensorSpec
+from engine.types import Signature, Target, TensorSpec
 
+T = TypeVar("T")
 _FAILED, _NOT_ALL, _INTERRUPTED = 1, 3, 130
 _TENSOR = re.compile(r"(?P<name>[^:\s]+):(?P<dtype>\w+)\[(?P<shape>[^\]]*)\]")
 
@@ -97,7 +99,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="inputs, where the file names none: 'x:float32[batch,3,224,224]', "
         "several separated by spaces, or a JSON file",
     )
-    run.add_argument("--to", type=_targets, required=True, metavar="onnx,torchscript,…")
+    run.add_argument("--to", type=_targets, required=True, metavar="onnx,gguf:type=Q4_K_M,…")
     run.add_argument("--preset", choices=tuple(PRESETS), default="quick")
     run.add_argument("--batch", type=_batches, default=(1,), metavar="1,8")
     run.add_argument("--threads", type=_positive, metavar="N", help="default: every usable core")
@@ -153,7 +155,7 @@ def _three_jobs(
             usable.append(artifact_id)
         else:
             sentence = verification.sentence if verification else "It was not verified."
-            failures.setdefault(artifact.format, sentence)
+            failures.setdefault(artifact.target.key, sentence)
     measured = measure(
         shell.steps("measure"),
         MeasureRequest(
@@ -254,7 +256,7 @@ def _sample(text: str) -> str:
     for item in SAMPLES:
         if text.lower() in (item.name.lower(), item.label.lower()):
             return item.name
-    return _usable(lambda: sample_named(text).name)
+    return _usable(sample_named, text).name
 
 
 def _path(text: str) -> Path:
@@ -264,11 +266,19 @@ def _path(text: str) -> Path:
     return path
 
 
-def _targets(text: str) -> tuple[str, ...]:
+def _targets(text: str) -> tuple[Target, ...]:
+    """``onnx,gguf:type=Q4_K_M``: formats, each with its options."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
         raise argparse.ArgumentTypeError("name at least one format")
-    return tuple(_usable(lambda name=name: registry.format_named(name).name) for name in names)
+    return tuple(_usable(_target, name) for name in names)
+
+
+def _target(text: str) -> Target:
+    target = parse_target(text)
+    made = registry.format_named(target.format)
+    read(made.options, target.options, made.label)
+    return target
 
 
 def _batches(text: str) -> tuple[int, ...]:
@@ -302,9 +312,9 @@ def _signature(text: str) -> Signature:
     return Signature(tuple(inputs))
 
 
-def _usable(look_up: Any) -> str:
-    """A name that is known, or a usage error in the engine's own words."""
+def _usable(look_up: Callable[[str], T], text: str) -> T:
+    """What is known by this text, or a usage error in the engine's own words."""
     try:
-        return str(look_up())
+        return look_up(text)
     except EngineError as error:
         raise argparse.ArgumentTypeError(str(error)) from error

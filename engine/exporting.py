@@ -15,6 +15,7 @@ from engine.tensors import first_line, tensors_for, torch_errors
 from engine.types import Signature
 from engine.verify.inputs import feed
 
+Method = Literal["auto", "trace", "script"]
 EXAMPLE_BATCH = 2
 """Batch of the example inputs. With 1, exporters take the axis for a constant."""
 
@@ -97,9 +98,7 @@ def _export_failed(error: Exception, signature: Signature) -> ConversionError | 
     )
 
 
-def to_torchscript(
-    module: Any, signature: Signature, method: Literal["auto", "trace", "script"]
-) -> Scripted:
+def to_torchscript(module: Any, signature: Signature, method: Method) -> Scripted:
     """Trace or script, and freeze. ``auto`` scripts only where tracing would fix one path."""
     if method == "script":
         return _frozen(script(module), "script", ("Scripted, as asked.",))

@@ -27,7 +27,7 @@ from engine.reports.assemble import make_report
 from engine.reports.model import Advice
 from engine.settings import settings
 from engine.sources import locate
-from engine.types import Artifact, ConvertOptions, Model, Signature, SignatureOrigin, Step
+from engine.types import Artifact, Model, Signature, SignatureOrigin, Step, Target
 from engine.verify.model import Thresholds, Verification
 
 BATCHES = (1, 2, 3, 5)
@@ -54,8 +54,7 @@ class ConvertRequest:
     """Formats to make from a model, and how to judge them."""
 
     model_id: str
-    targets: tuple[str, ...]
-    options: ConvertOptions = field(default_factory=ConvertOptions)
+    targets: tuple[Target, ...]
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 
@@ -98,27 +97,28 @@ def import_model(steps: Steps, request: ImportRequest) -> dict[str, Any]:
 def convert(steps: Steps, request: ConvertRequest) -> dict[str, Any]:
     """Convert and verify. One target's failure does not stop the others: it is in ``failures``.
 
-    Gives ``{"artifacts": [id, …], "failures": {target: sentence}}``.
+    Gives ``{"artifacts": [id, …], "failures": {key of the target: sentence}}``.
     """
     model = store.models.load(request.model_id)
-    labels = {name: registry.format_named(name).label for name in request.targets}
+    labels = [registry.label_of(target) for target in request.targets]
     steps.plan(
         (
-            *(f"Convert to {label}" for label in labels.values()),
+            *(f"Convert to {label}" for label in labels),
             "Run the original",
-            *(f"Verify {label}" for label in labels.values()),
+            *(f"Verify {label}" for label in labels),
         )
     )
     made: dict[str, Artifact] = {}
+    known: dict[tuple[str, str], Artifact] = {}
     failures: dict[str, str] = {}
     for target in request.targets:
-        with _collected(failures, target):
-            made[target] = _convert_one(steps, model, target, request.options)
+        with _collected(failures, target.key):
+            made[target.key] = _convert_one(steps, model, target, known)
         steps.publish({"artifacts": [a.id for a in made.values()], "failures": failures})
     if made:
         reference = _reference(steps, model)
-        for target, artifact in made.items():
-            with _collected(failures, target):
+        for key, artifact in made.items():
+            with _collected(failures, key):
                 _verify_one(steps, artifact, reference, request.thresholds)
             steps.publish({"artifacts": [a.id for a in made.values()], "failures": failures})
     return {"artifacts": [a.id for a in made.values()], "failures": failures}
@@ -133,7 +133,7 @@ def measure(steps: Steps, request: MeasureRequest) -> dict[str, Any]:
         artifact, verification = store.artifacts.load(artifact_id)
         if verification is None or not verification.verdict.usable:
             raise BadRequest(
-                f"{registry.format_named(artifact.format).label} has not passed verification.",
+                f"{_label(artifact)} has not passed verification.",
                 hint="Only verified artifacts are measured: convert it again, or leave it out.",
             )
         artifacts[artifact.id] = artifact
@@ -182,7 +182,7 @@ def _keep_model(out: Path, found: dict[str, Any]) -> Model:
         parameters=found["parameters"],
         op_histogram=found["op_histogram"],
         facts=found["facts"],
-        reach=reach_from(artifact.format),
+        reach=reach_from(artifact),
         notes=tuple(found["notes"]),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -190,44 +190,60 @@ def _keep_model(out: Path, found: dict[str, Any]) -> Model:
     return model
 
 
-def _convert_one(steps: Steps, model: Model, target: str, options: ConvertOptions) -> Artifact:
-    """Follow the route edge by edge; each edge is a task, each stop an artifact."""
+def _convert_one(
+    steps: Steps, model: Model, target: Target, known: dict[tuple[str, str], Artifact]
+) -> Artifact:
+    """Follow the route edge by edge; each edge is a task, each stop an artifact.
+
+    ``known`` remembers the stops of this job, so that two targets share their way.
+    """
     artifact = model.artifact
-    if target == artifact.format:
-        raise BadRequest(
-            f"The model is {registry.format_named(target).label} already: nothing to convert.",
-            hint="It is measured as the original; ask for another format.",
-        )
-    for source, stop in registry.route(artifact.format, target):
-        spec = registry.format_named(stop)
-        result = steps.run(
-            Task(
-                "convert",
-                f"Convert to {spec.label}",
-                {
-                    "artifact": dump(artifact),
-                    "source": source,
-                    "target": stop,
-                    "options": dump(options),
-                },
-            )
-        )
-        made = steps.out(result) / result["path"]
-        sha256 = hash_path(made)
-        artifact_id = fingerprint("artifact", model.id, stop, sha256)
-        home = settings().artifacts_dir / artifact_id
-        publish(made.parent, home)
-        artifact = Artifact(
-            id=artifact_id,
-            format=stop,
-            path=home / made.name,
-            sha256=sha256,
-            size_bytes=size_of(home / made.name),
-            signature=parse(Signature, result["signature"]),
-            lineage=(*artifact.lineage, parse(Step, result["step"])),
-        )
-        store.artifacts.save(artifact, model.id)
+    route = registry.route(artifact.format, target.format, artifact)
+    for index, (_, stop) in enumerate(route):
+        asked = target if index == len(route) - 1 else Target(stop)
+        where = (artifact.id, asked.key)
+        if where not in known:
+            known[where] = _one_edge(steps, model, artifact, asked)
+        artifact = known[where]
     return artifact
+
+
+def _one_edge(steps: Steps, model: Model, source: Artifact, asked: Target) -> Artifact:
+    """One converter, in its own process; what it made is moved to its place."""
+    result = steps.run(
+        Task(
+            "convert",
+            f"Convert to {registry.label_of(asked)}",
+            {
+                "artifact": dump(source),
+                "source": source.format,
+                "target": asked.format,
+                "options": dict(asked.options),
+            },
+        )
+    )
+    made = steps.out(result) / result["path"]
+    sha256 = hash_path(made)
+    artifact_id = fingerprint("artifact", model.id, asked.format, sha256)
+    home = settings().artifacts_dir / artifact_id
+    publish(made.parent, home)
+    artifact = Artifact(
+        id=artifact_id,
+        format=asked.format,
+        path=home / made.name,
+        sha256=sha256,
+        size_bytes=size_of(home / made.name),
+        signature=parse(Signature, result["signature"]),
+        lineage=(*source.lineage, parse(Step, result["step"])),
+        variant=result["variant"],
+        options=asked.options,
+    )
+    store.artifacts.save(artifact, model.id)
+    return artifact
+
+
+def _label(artifact: Artifact) -> str:
+    return registry.format_named(artifact.format).named(artifact)
 
 
 def _reference(steps: Steps, model: Model) -> Path:
@@ -249,7 +265,7 @@ def _verify_one(
     result = steps.run(
         Task(
             "verify",
-            f"Verify {registry.format_named(artifact.format).label}",
+            f"Verify {_label(artifact)}",
             {
                 "artifact": dump(artifact),
                 "reference": str(reference),
@@ -277,7 +293,7 @@ def _variants(
             key=f"{artifact.format}-b{batch}-t{threads}-{artifact.id[:6]}",
             artifact_id=artifact.id,
             format=artifact.format,
-            label=registry.format_named(artifact.format).run_label,
+            label=registry.format_named(artifact.format).runs(artifact),
             batch=batch,
             threads=threads,
             is_original=artifact.id == model.artifact.id,
@@ -296,11 +312,11 @@ def _batches(signature: Signature, asked: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @contextmanager
-def _collected(failures: dict[str, str], target: str) -> Iterator[None]:
+def _collected(failures: dict[str, str], key: str) -> Iterator[None]:
     """Let one target fail alone; a cancelled job still ends the whole."""
     try:
         yield
     except TaskCancelled:
         raise
     except EngineError as error:
-        failures[target] = str(error)
+        failures[key] = str(error)

@@ -17,7 +17,8 @@ from typing import Any
 
 from engine.errors import NoRoute, UnsupportedModel
 from engine.lazy import Requirement
-from engine.types import Artifact, ConvertOptions, Runner, RunnerOptions, Signature, Step
+from engine.options import NoOptions
+from engine.types import Artifact, Runner, RunnerOptions, Signature, Step, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Format:
     """The module whose import alone is the memory baseline of this format."""
     runtime: str = ""
     """What runs it, where that has a name of its own: an ONNX file is run by ONNX Runtime."""
+    options: type[Any] = NoOptions
+    """What may be chosen when it is made: a dataclass of ``engine.options.choice`` fields."""
 
     @property
     def missing(self) -> tuple[Requirement, ...]:
@@ -52,10 +55,13 @@ class Format:
         """Whether everything it needs is installed."""
         return not self.missing
 
-    @property
-    def run_label(self) -> str:
-        """The name of what is measured: the runtime's, else the format's."""
-        return self.runtime or self.label
+    def named(self, artifact: Artifact) -> str:
+        """The format with what tells this artifact from others of it: ``"GGUF Q4_K_M"``."""
+        return f"{self.label} {artifact.variant}".strip()
+
+    def runs(self, artifact: Artifact) -> str:
+        """The name of what is measured: the runtime's, else the format's, with the variant."""
+        return f"{self.runtime or self.label} {artifact.variant}".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +70,33 @@ class Conversion:
 
     signature: Signature
     step: Step
+    variant: str = ""
 
 
-Converter = Callable[[Artifact, Path, ConvertOptions], Conversion]
-"""``(source, out, options)``: writes the target file or folder at ``out``."""
+Converter = Callable[[Artifact, Path, Any], Conversion]
+"""``(source, out, options)``: writes the target file or folder at ``out``. ``options`` is of the
+target format's own ``options`` type."""
+
+Fits = Callable[[Artifact], str | None]
+"""Why a converter cannot take this artifact, in one sentence; None when it may. Opens nothing but
+small text files, and imports no framework."""
 
 _converters: dict[tuple[str, str], Converter] = {}
+_fits: dict[tuple[str, str], Fits] = {}
 
 
-def converter(source: str, target: str) -> Callable[[Converter], Converter]:
-    """Register the function that turns ``source`` artifacts into ``target`` artifacts."""
+def converter(
+    source: str, target: str, *, fits: Fits | None = None
+) -> Callable[[Converter], Converter]:
+    """Register the function that turns ``source`` artifacts into ``target`` artifacts.
+
+    With ``source`` equal to ``target`` it makes another variant (a quantized one) of the same.
+    """
 
     def register(function: Converter) -> Converter:
         _converters[(source, target)] = function
+        if fits is not None:
+            _fits[(source, target)] = fits
         return function
 
     return register
@@ -104,23 +124,48 @@ def format_named(name: str) -> Format:
     return known[name]
 
 
-def targets(source: str) -> tuple[str, ...]:
-    """The formats that can be reached from ``source``, nearest first."""
-    reached = _paths(source)
-    return tuple(name for name in reached if name != source)
+def label_of(target: Target) -> str:
+    """What a person calls a target: ``"GGUF (type Q4_K_M)"``; the bare name where it is unknown."""
+    known = formats().get(target.format)
+    label = known.label if known else target.format
+    asked = ", ".join(f"{name} {value}" for name, value in target.options.items())
+    return f"{label} ({asked})" if asked else label
 
 
-def route(source: str, target: str) -> tuple[tuple[str, str], ...]:
+def targets(source: str, artifact: Artifact | None = None) -> tuple[str, ...]:
+    """The formats that can be reached from ``source``, nearest first.
+
+    With an ``artifact``, converters that cannot take it are left out.
+    """
+    reached = _paths(source, artifact)
+    own = (source,) if (source, source) in _open_edges(source, artifact) else ()
+    return own + tuple(name for name in reached if name != source)
+
+
+def route(
+    source: str, target: str, artifact: Artifact | None = None
+) -> tuple[tuple[str, str], ...]:
     """The shortest chain of (source, target) edges. Raises NoRoute."""
     format_named(target)
-    reached = _paths(source)
-    if target not in reached:
-        others = ", ".join(name for name in reached if name != source) or "nothing yet"
-        raise NoRoute(
-            f"No conversion leads from {source} to {target}.",
-            hint=f"From {source} Assay reaches: {others}.",
-        )
-    return reached[target]
+    if source == target and (source, target) in _open_edges(source, artifact):
+        return ((source, target),)
+    reached = _paths(source, artifact)
+    if target in reached and target != source:
+        return reached[target]
+    others = ", ".join(targets(source, artifact)) or "nothing"
+    why = refusal(artifact, target) if artifact else None
+    none = f"No conversion leads from {source} to {target}."
+    already = f"The model is {format_named(target).label} already: nothing to convert."
+    raise NoRoute(
+        why or (already if source == target else none),
+        hint=f"From this model Assay reaches: {others}.",
+    )
+
+
+def refusal(artifact: Artifact, target: str) -> str | None:
+    """Why the converter straight to ``target`` cannot take this artifact; None where it can."""
+    fits = _fits.get((artifact.format, target))
+    return fits(artifact) if fits else None
 
 
 def edge(source: str, target: str) -> Converter:
@@ -139,15 +184,26 @@ def open_runner(artifact: Artifact, options: RunnerOptions) -> Runner:
     return format_named(artifact.format).open_runner(artifact, options)
 
 
-def _paths(source: str) -> dict[str, tuple[tuple[str, str], ...]]:
-    """Breadth-first from ``source`` over the formats that are installed."""
+def _open_edges(source: str, artifact: Artifact | None) -> tuple[tuple[str, str], ...]:
+    """The edges that leave ``source`` for installed formats and, if given, take the artifact."""
     known = formats()
+    return tuple(
+        (start, end)
+        for start, end in _converters
+        if start == source
+        and known[end].available
+        and not (artifact and artifact.format == source and refusal(artifact, end))
+    )
+
+
+def _paths(source: str, artifact: Artifact | None) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Breadth-first from ``source`` over the formats that are installed."""
     reached: dict[str, tuple[tuple[str, str], ...]] = {source: ()}
     queue = deque([source])
     while queue:
         here = queue.popleft()
-        for start, end in _converters:
-            if start == here and end not in reached and known[end].available:
-                reached[end] = (*reached[here], (start, end))
-                queue.append(end)
+        for edge in _open_edges(here, artifact):
+            if edge[1] not in reached:
+                reached[edge[1]] = (*reached[here], edge)
+                queue.append(edge[1])
     return reached

@@ -85,6 +85,15 @@ class Artifact:
     size_bytes: int
     signature: Signature
     lineage: tuple[Step, ...] = ()
+    variant: str = ""
+    """What tells it from others of its format (``"Q4_K_M"``); empty where nothing does."""
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    """The options of its format that were asked for."""
+
+    @property
+    def target(self) -> Target:
+        """What was asked for to get it."""
+        return Target(self.format, self.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +156,16 @@ class RunnerOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ConvertOptions:
-    """What a person may choose about a conversion.
+class Target:
+    """A format to make, with the options of that format that were chosen.
 
-    ``torchscript_method``: ``auto`` traces, and scripts when the model's path depends on its data.
+    Written ``gguf`` or ``gguf:type=Q4_K_M:context=2048``.
     """
 
-    opset: int = 20
-    torchscript_method: Literal["auto", "trace", "script"] = "auto"
+    format: str
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """How it is written: equal targets, equal key."""
+        return ":".join((self.format, *(f"{k}={v}" for k, v in sorted(self.options.items()))))

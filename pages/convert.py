@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import streamlit as st
 
 import engine
-from engine import ConvertOptions, ConvertRequest, JobState, Model
+from engine import ConvertRequest, JobState, Model, Target
 from pages.components import artifacts, job, picker, shell, state, submission
+from pages.components import options as choosing
 
 shell.guard()
-
-METHODS: dict[Literal["auto", "trace", "script"], str] = {
-    "auto": "Let Assay decide",
-    "trace": "Trace: record one run",
-    "script": "Script: compile the Python, branches and loops included",
-}
 
 
 def form(model: Model) -> None:
@@ -28,8 +21,8 @@ def form(model: Model) -> None:
         st.warning("No format can be made from this model here. The reasons are below.")
         st.page_link(shell.page_path("measure"), label="Measure it as it is")
     else:
-        with st.form("convert", border=True):
-            targets = st.pills(
+        with st.container(border=True):
+            names = st.pills(
                 "Formats to make",
                 options,
                 selection_mode="multi",
@@ -37,22 +30,9 @@ def form(model: Model) -> None:
                 format_func=lambda name: labels[name],
                 key=state.TARGETS,
             )
-            with st.expander("Options"):
-                method = st.selectbox(
-                    "How to make TorchScript",
-                    list(METHODS),
-                    format_func=METHODS.__getitem__,
-                    help="Tracing records one run; a model that decides by its data needs script.",
-                )
-                opset = st.number_input(
-                    "ONNX opset",
-                    min_value=18,
-                    max_value=24,
-                    value=20,
-                    help="The version of ONNX's operator set. 20 is read by every current runtime.",
-                )
-            if st.form_submit_button("Convert and verify", type="primary"):
-                submit(model, tuple(targets), ConvertOptions(int(opset), method))
+            targets = choosing.targets(names)
+            if st.button("Convert and verify", type="primary"):
+                submit(model, targets)
     unreachable = [item for item in reach.values() if not item.reachable]
     if unreachable:
         with st.expander("Formats this model cannot reach here, and why"):
@@ -61,12 +41,12 @@ def form(model: Model) -> None:
                 st.text(item.reason)
 
 
-def submit(model: Model, targets: tuple[str, ...], options: ConvertOptions) -> None:
+def submit(model: Model, targets: tuple[Target, ...]) -> None:
     """Queue the job and let the URL point at it."""
     if not targets:
         st.error("Pick at least one format, then convert.")
         return
-    submission.queue(engine.submit_convert, ConvertRequest(model.id, targets, options))
+    submission.queue(engine.submit_convert, ConvertRequest(model.id, targets))
 
 
 shell.header("Convert", "Make the model in other formats, each checked against the original.")
@@ -77,8 +57,9 @@ job_id = state.job_id()
 if job_id:
     view = job.show(job_id)
     failures = view.result.get("failures", {})
-    for target, sentence in failures.items():
-        st.error(f"{engine.list_formats()[target].label} was not made.", icon=":material/error:")
+    for key, sentence in failures.items():
+        label = engine.label_of(engine.parse_target(key))
+        st.error(f"{label} was not made.", icon=":material/error:")
         st.text(sentence)
     if view.state is JobState.DONE and not failures:
         st.success("Every format asked for was made and verified.", icon=":material/verified:")

@@ -21,7 +21,8 @@ PRESETS = {
 def form(model: Model) -> None:
     """What to measure and how; submitting puts the job into the URL."""
     pairs = engine.artifacts_of(model.id)
-    labels = {artifact.id: engine.list_formats()[artifact.format].label for artifact, _ in pairs}
+    formats = engine.list_formats()
+    labels = {artifact.id: formats[artifact.format].named(artifact) for artifact, _ in pairs}
     ready = [artifact.id for artifact, found in pairs if found and found.verdict.usable]
     alone = not any(item.reachable for item in model.reach)
     if not ready and not alone:
@@ -68,7 +69,7 @@ def form(model: Model) -> None:
                 threads=int(threads),
                 advice=engine.advice_for(model, state.answers()),
                 failures={
-                    labels[artifact.id]: found.sentence
+                    artifact.target.key: found.sentence
                     for artifact, found in pairs
                     if found and not found.verdict.usable
                 },

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from engine.settings import settings
+from engine.types import Target
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def done_once(tmp_path_factory: pytest.TempPathFactory) -> Library:
         )
         made = pipeline.convert(
             DirectSteps("convert", ignore),
-            pipeline.ConvertRequest(brought["model_id"], ("onnx",)),
+            pipeline.ConvertRequest(brought["model_id"], (Target("onnx"),)),
         )
         assert not made["failures"]
         measured = pipeline.measure(

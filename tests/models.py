@@ -13,7 +13,7 @@ from engine import registry
 from engine.architectures import architecture_named, folder, spec_for
 from engine.files import hash_path, size_of
 from engine.records import dump, parse
-from engine.types import Artifact, ConvertOptions, Feed, RunnerOptions, Signature, TensorSpec
+from engine.types import Artifact, Feed, RunnerOptions, Signature, TensorSpec
 from engine.verify.model import Thresholds, Verification
 
 BERT = {
@@ -95,10 +95,12 @@ def tiny(format: str, out: Path) -> Artifact:
 
 def converted(source: Artifact, target: str, out: Path, **options: Any) -> Artifact:
     """``source`` as a ``target``, along the route of the registry."""
-    for start, stop in registry.route(source.format, target):
+    for start, stop in registry.route(source.format, target) if source.format != target else ():
         out.mkdir(parents=True, exist_ok=True)
-        path = out / f"{stop}{registry.format_named(stop).suffix}"
-        made = registry.edge(start, stop)(source, path, ConvertOptions(**options))
+        spec = registry.format_named(stop)
+        path = out / f"{stop}{spec.suffix}"
+        asked = spec.options(**options) if stop == target else spec.options()
+        made = registry.edge(start, stop)(source, path, asked)
         source = artifact(stop, path, made.signature)
     return source
 

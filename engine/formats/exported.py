@@ -12,11 +12,12 @@ from engine.errors import UnsupportedModel
 from engine.exporting import export
 from engine.files import disk_errors
 from engine.lazy import Requirement
+from engine.options import NoOptions
 from engine.records import dumps, parse
 from engine.registry import Conversion, Format, converter
 from engine.registry import load as load_artifact
 from engine.tensors import ModuleRunner, largest, torch_errors
-from engine.types import Artifact, ConvertOptions, Dim, RunnerOptions, Signature, Step, TensorSpec
+from engine.types import Artifact, Dim, RunnerOptions, Signature, Step, TensorSpec
 
 _TORCH = Requirement("torch", "torch")
 _SIGNATURE = "signature.json"
@@ -142,7 +143,7 @@ def describe(path: Path) -> tuple[int | None, dict[str, int], dict[str, str]]:
 
 
 @converter("torch", "exported")
-def exported_from_torch(source: Artifact, out: Path, options: ConvertOptions) -> Conversion:
+def exported_from_torch(source: Artifact, out: Path, _: NoOptions) -> Conversion:
     """Export with the signature's dynamic axes. Raises UnsupportedModel for data-dependent flow."""
     import torch
 

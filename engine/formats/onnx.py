@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,12 +26,12 @@ from engine.exporting import (
 from engine.feeds import check_feed
 from engine.files import disk_errors
 from engine.lazy import Requirement
+from engine.options import choice
 from engine.registry import Conversion, Format, converter
 from engine.registry import load as load_artifact
 from engine.tensors import OUT_OF_MEMORY, first_line
 from engine.types import (
     Artifact,
-    ConvertOptions,
     Dim,
     Feed,
     RunnerOptions,
@@ -45,6 +45,19 @@ PROTOBUF_LIMIT = 2_000_000_000
 """Bytes above which weights must lie beside the graph: a protobuf ends at 2 GiB."""
 LEGACY_OPSET = 20
 """The newest opset the TorchScript-based exporter writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxOptions:
+    """What may be chosen about an ONNX file."""
+
+    opset: int = choice(
+        20,
+        "ONNX opset",
+        "The version of ONNX's operator set. 20 is read by every current runtime.",
+        low=18,
+        high=24,
+    )
 
 
 @contextmanager
@@ -211,7 +224,7 @@ def _nodes(graph: Any) -> Iterator[Any]:
 
 
 @converter("torch", "onnx")
-def onnx_from_torch(source: Artifact, out: Path, options: ConvertOptions) -> Conversion:
+def onnx_from_torch(source: Artifact, out: Path, options: OnnxOptions) -> Conversion:
     """torch.export, then ONNX; the TorchScript-based exporter where the first cannot."""
     module = load_artifact(source)
     try:
@@ -227,19 +240,19 @@ def onnx_from_torch(source: Artifact, out: Path, options: ConvertOptions) -> Con
 
 
 @converter("exported", "onnx")
-def onnx_from_exported(source: Artifact, out: Path, options: ConvertOptions) -> Conversion:
+def onnx_from_exported(source: Artifact, out: Path, options: OnnxOptions) -> Conversion:
     """The dynamo exporter, on a program that torch.export has recorded already."""
     return _from_program(load_artifact(source), source, out, options)
 
 
 @converter("torchscript", "onnx")
-def onnx_from_torchscript(source: Artifact, out: Path, options: ConvertOptions) -> Conversion:
+def onnx_from_torchscript(source: Artifact, out: Path, options: OnnxOptions) -> Conversion:
     """The TorchScript-based exporter: the only one that takes a ScriptModule."""
     why = "A TorchScript file goes through the older, TorchScript-based exporter."
     return _from_module(load_artifact(source), source, out, options, why)
 
 
-def _from_program(program: Any, source: Artifact, out: Path, options: ConvertOptions) -> Conversion:
+def _from_program(program: Any, source: Artifact, out: Path, options: OnnxOptions) -> Conversion:
     import torch
 
     def write(target: Path) -> None:
@@ -258,7 +271,7 @@ def _from_program(program: Any, source: Artifact, out: Path, options: ConvertOpt
 
 
 def _from_module(
-    module: Any, source: Artifact, out: Path, options: ConvertOptions, why: str
+    module: Any, source: Artifact, out: Path, options: OnnxOptions, why: str
 ) -> Conversion:
     """With ``dynamo=False``: traces a plain module, keeps the branches of a scripted one."""
     import torch
@@ -355,4 +368,5 @@ FORMAT = Format(
     read_signature=read_signature,
     describe=describe,
     import_module="onnxruntime",
+    options=OnnxOptions,
 )

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.exporting import Scripted, to_torchscript
+from engine.exporting import Method, Scripted, to_torchscript
 from engine.files import disk_errors
 from engine.lazy import Requirement
+from engine.options import choice
 from engine.registry import Conversion, Format, converter
 from engine.registry import load as load_artifact
 from engine.tensors import ModuleRunner, largest, torch_errors
-from engine.types import Artifact, ConvertOptions, RunnerOptions, Step
+from engine.types import Artifact, RunnerOptions, Step
 
 _TORCH = Requirement("torch", "torch")
 DEPRECATED = "PyTorch has deprecated TorchScript; torch.export (.pt2) is its successor."
+
+
+@dataclass(frozen=True, slots=True)
+class TorchScriptOptions:
+    """``auto`` traces, and scripts when the model's path depends on its data."""
+
+    method: Method = choice(
+        "auto",
+        "How to make it",
+        "Tracing records one run; a model that decides by its data needs script.",
+        values={
+            "auto": "Let Assay decide",
+            "trace": "Trace: record one run",
+            "script": "Script: compile the Python, branches and loops included",
+        },
+    )
 
 
 def load(path: Path) -> Any:
@@ -73,14 +90,16 @@ def _constants(nodes: list[Any]) -> dict[str, Any]:
 
 
 @converter("torch", "torchscript")
-def torchscript_from_torch(source: Artifact, out: Path, options: ConvertOptions) -> Conversion:
-    """Trace or script the module, as ``torchscript_method`` says."""
-    made = to_torchscript(load_artifact(source), source.signature, options.torchscript_method)
+def torchscript_from_torch(source: Artifact, out: Path, options: TorchScriptOptions) -> Conversion:
+    """Trace or script the module, as the option ``method`` says."""
+    made = to_torchscript(load_artifact(source), source.signature, options.method)
     return _save(made, source, out)
 
 
 @converter("exported", "torchscript")
-def torchscript_from_exported(source: Artifact, out: Path, options: ConvertOptions) -> Conversion:
+def torchscript_from_exported(
+    source: Artifact, out: Path, options: TorchScriptOptions
+) -> Conversion:
     """Trace the module of a ``torch.export`` program: its path is fixed already."""
     made = to_torchscript(_unchecked(load_artifact(source)), source.signature, "trace")
     note = "Traced from the recorded graph, which has one path only."
@@ -129,4 +148,5 @@ FORMAT = Format(
     read_signature=None,
     describe=describe,
     import_module="torch",
+    options=TorchScriptOptions,
 )

@@ -33,7 +33,7 @@ def submit_import(request: ImportRequest) -> str:
 
 def submit_convert(request: ConvertRequest) -> str:
     """Queue conversions with their verification; gives the job's id."""
-    labels = (registry.format_named(name).label for name in request.targets)
+    labels = map(registry.label_of, request.targets)
     name = store.models.load(request.model_id).name
     return submit("convert", f"Convert {name} to {', '.join(labels)}", request)
 

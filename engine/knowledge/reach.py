@@ -5,23 +5,28 @@ from __future__ import annotations
 from engine import registry
 from engine.knowledge.advice import has_nvidia_gpu
 from engine.knowledge.guides import ORDER, format_guide, format_label
-from engine.types import Reach
+from engine.types import Artifact, Reach
 
 
-def reach_from(source: str) -> tuple[Reach, ...]:
-    """Every other format there is, by converter or only by name, and whether ``source`` gets there.
+def reach_from(artifact: Artifact) -> tuple[Reach, ...]:
+    """Every format there is, by converter or only by name, and whether the artifact gets there.
 
     The format eager PyTorch models are in is a source only, and not listed as a target.
     """
-    reachable = registry.targets(source)
+    reachable = registry.targets(artifact.format, artifact)
     names = dict.fromkeys((*ORDER, *reachable))
-    return tuple(_one(source, name, name in reachable) for name in names if name != source)
+    return tuple(
+        _one(artifact, name, name in reachable)
+        for name in names
+        if name != artifact.format or name in reachable
+    )
 
 
-def _one(source: str, target: str, reachable: bool) -> Reach:
+def _one(artifact: Artifact, target: str, reachable: bool) -> Reach:
     if not reachable:
-        return Reach(target, False, _why_not(source, target))
-    steps = registry.route(source, target)
+        why = registry.refusal(artifact, target) or _why_not(artifact.format, target)
+        return Reach(target, False, why)
+    steps = registry.route(artifact.format, target, artifact)
     between = [_label(end) for _, end in steps[:-1]]
     return Reach(target, True, f"Through {', then '.join(between)}." if between else "Directly.")
 

@@ -59,13 +59,15 @@ def _kept(
     return ReportArtifact(
         id=artifact.id,
         format=artifact.format,
-        label=format_named(artifact.format).label,
+        label=format_named(artifact.format).named(artifact),
         sha256=artifact.sha256,
         size_bytes=artifact.size_bytes,
         signature=artifact.signature,
         lineage=artifact.lineage,
         is_original=artifact.id == model.artifact.id,
         verification=verifications.get(artifact.id),
+        variant=artifact.variant,
+        options=artifact.options,
     )
 
 
@@ -82,7 +84,7 @@ def _command(
     preset: str,
 ) -> str:
     """The line that repeats it. A brought model is named; where it lay is nobody's business."""
-    asked = (*(artifact.format for artifact in made if not artifact.is_original), *failures)
+    asked = (*(artifact.target.key for artifact in made if not artifact.is_original), *failures)
     targets = ",".join(dict.fromkeys(asked)) or model.artifact.format
     variants = measurement.plan.variants
     line = ["python", "-m", "engine", "run", *_source(model), "--to", targets, "--preset", preset]

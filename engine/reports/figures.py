@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.bench.stats import DELTA
-from engine.registry import formats
+from engine.errors import BadRequest
+from engine.options import parse_target
+from engine.registry import label_of
 from engine.reports import words
 from engine.reports.model import Report
 from engine.reports.recommendation import Recommendation, headline, recommendation
@@ -74,15 +76,20 @@ def figures(report: Report) -> Figures:
 
 def _failures(report: Report) -> dict[str, str]:
     """What was asked for and did not come about, by the name a person knows it by."""
-    known = formats()
-    failed = {
-        known[name].label if name in known else name: why for name, why in report.failures.items()
-    }
+    failed = {_asked(key): why for key, why in report.failures.items()}
     if report.measurement is not None:
         labels = {v.key: v.label for v in report.measurement.plan.variants}
         for key, why in report.measurement.failures.items():
             failed[f"{labels.get(key, key)}, measuring"] = why
     return failed
+
+
+def _asked(key: str) -> str:
+    """What a person calls the target; a report from elsewhere may name what is none."""
+    try:
+        return label_of(parse_target(key))
+    except BadRequest:
+        return key
 
 
 def _warnings(report: Report, variants: tuple[VariantFigures, ...]) -> tuple[str, ...]:

@@ -19,8 +19,15 @@ _HINT = "Import the JSON file that a report's Export button gave."
 
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 
-MIGRATIONS: dict[int, Migration] = {}
-"""From version *n* to *n* + 1. Each is a named function here; none is needed for version 1."""
+
+def _artifacts_have_variants(document: dict[str, Any]) -> dict[str, Any]:
+    """1 to 2: before formats had options, there was one artifact of each."""
+    artifacts = [{**made, "variant": "", "options": {}} for made in document["artifacts"]]
+    return {**document, "artifacts": artifacts}
+
+
+MIGRATIONS: dict[int, Migration] = {1: _artifacts_have_variants}
+"""From version *n* to *n* + 1. Each is a named function here."""
 
 
 def loads(text: str) -> Report:
@@ -61,10 +68,17 @@ def load(document: Any) -> Report:
             hint="Open it with the newer Assay that wrote it, or update this one.",
         )
     for step in range(version, SCHEMA_VERSION):
-        document = {**MIGRATIONS[step](document), "schema_version": step + 1}
+        document = {**_migrated(step, document), "schema_version": step + 1}
     report = parse(Report, document)
     _check_consistent(report)
     return report
+
+
+def _migrated(step: int, document: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return MIGRATIONS[step](document)
+    except (KeyError, TypeError) as error:
+        raise BadRequest(f"{_NOT_A_REPORT} of schema version {step}.", hint=_HINT) from error
 
 
 def _refuse_constant(name: str) -> None:

@@ -2,6 +2,7 @@
 
 History of ``SCHEMA_VERSION``
 1  first
+2  an artifact knows its variant and the options it was asked for with
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.bench.model import Measurement
-from engine.types import Model, Reach, Signature, SignatureOrigin, Step
+from engine.types import Model, Reach, Scalar, Signature, SignatureOrigin, Step, Target
 from engine.verify.model import Verification
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,13 @@ class ReportArtifact:
     lineage: tuple[Step, ...]
     is_original: bool
     verification: Verification | None
+    variant: str
+    options: Mapping[str, Scalar]
+
+    @property
+    def target(self) -> Target:
+        """What was asked for to get it."""
+        return Target(self.format, self.options)
 
 
 @dataclass(frozen=True, slots=True)

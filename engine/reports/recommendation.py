@@ -81,7 +81,10 @@ def _judge(
     smallest = _at_smallest_batch(variants)
     chosen = _recommended(smallest, advice)
     if chosen is None or report.measurement is None:
-        why = report.failures.get(advice.format, "no artifact in that format was measured")
+        why = next(
+            (why for key, why in report.failures.items() if key.partition(":")[0] == advice.format),
+            "no artifact in that format was measured",
+        )
         return "not decided", f"{advice.title} was not put to the test: {why.rstrip('.')}."
     others = [v for v in smallest if v.key != chosen.key]
     restless = [v.name for v in (chosen, *(v for v in others if v.is_original)) if v.grade == "D"]

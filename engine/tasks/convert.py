@@ -13,8 +13,9 @@ from typing import Any
 
 from engine import registry
 from engine.jobs.protocol import Context
+from engine.options import read
 from engine.records import dump, parse
-from engine.types import Artifact, ConvertOptions
+from engine.types import Artifact
 
 
 def _whole(path: Path) -> Path:
@@ -40,11 +41,11 @@ def _without_collector() -> Iterator[None]:
 
 
 def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Convert; gives ``{"path": relative to out, "signature", "step"}``."""
+    """Convert; gives ``{"path": relative to out, "signature", "step", "variant"}``."""
     artifact = parse(Artifact, request["artifact"])
-    options = parse(ConvertOptions, request["options"])
     source, target = request["source"], request["target"]
     found, made = registry.format_named(source), registry.format_named(target)
+    options = read(made.options, request["options"], made.label)
     context.progress(f"Converting {found.label} to {made.label}", 0.05)
     folder = context.out / target
     shutil.rmtree(folder, ignore_errors=True)  # what a run that died left behind
@@ -59,4 +60,5 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
         "path": _whole(path).relative_to(context.out).as_posix(),
         "signature": dump(conversion.signature),
         "step": dump(step),
+        "variant": conversion.variant,
     }

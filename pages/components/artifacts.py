@@ -24,9 +24,9 @@ def megabytes(size: int) -> str:
 def card(artifact: Artifact, verification: Verification | None) -> None:
     """Draw one artifact."""
     with st.container(border=True):
-        spec = engine.list_formats()[artifact.format]
+        label = engine.list_formats()[artifact.format].named(artifact)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{spec.label}** · {megabytes(artifact.size_bytes)}")
+            st.markdown(f"**{label}** · {megabytes(artifact.size_bytes)}")
             _badge(verification)
             st.space("stretch")
             if verification and verification.verdict.usable:

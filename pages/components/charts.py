@@ -33,11 +33,21 @@ class Tabular(Protocol):
     def rows(self) -> tuple[tuple[str, ...], ...]: ...
 
 
+class Picture(go.Figure):  # type: ignore[misc]  # plotly is untyped
+    """A finished figure: turned into a dictionary once, for Streamlit asks for it at every run."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is sent to the browser. The figure must not be changed any more."""
+        if not hasattr(self, "_finished"):
+            self._finished: dict[str, Any] = super().to_dict()
+        return self._finished
+
+
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A picture, the sentence that says what it shows, and the figures behind it."""
 
-    figure: go.Figure
+    figure: Picture
     alt: str
     table: Tabular
 
@@ -218,7 +228,7 @@ def reference(found: Figures, index: int, *, dark: bool) -> Chart:
     return Chart(_laid_out(figure, height, top=44), alt, beside.table)
 
 
-def _bars(bars: list[_Bar], dark: bool) -> go.Figure:
+def _bars(bars: list[_Bar], dark: bool) -> Picture:
     figure = go.Figure()
     _add_bars(figure, bars, dark)
     return _laid_out(figure, _BAR_PX * len(bars) + 40, top=10)
@@ -292,7 +302,7 @@ def _axes(figure: go.Figure, title: str, values: Iterable[float], *, across: boo
         update(tickvals=shown, ticktext=[f"{step:,.10g}" for step in shown])
 
 
-def _laid_out(figure: go.Figure, height: int, *, top: int = 30) -> go.Figure:
+def _laid_out(figure: go.Figure, height: int, *, top: int = 30) -> Picture:
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 12, "t": top, "b": 36},
@@ -301,7 +311,7 @@ def _laid_out(figure: go.Figure, height: int, *, top: int = 30) -> go.Figure:
         font={"size": 13},
         dragmode=False,
     )
-    return figure
+    return Picture(figure)
 
 
 def _against(variant: Any) -> str:

@@ -22,6 +22,8 @@ ANSWER = "cho_"
 # Session keys
 SHELL_RAN = "shell_ran"
 TARGETS = "convert_targets"
+OPTION = "convert_option_"
+"""Prefix of the widgets of formats' options."""
 ARTIFACTS = "measure_artifacts"
 IMPORT = "reports_import"
 FILTER = "reports_filter"

@@ -8,7 +8,7 @@ import pytest
 
 from engine.records import dump, parse
 from engine.tasks import convert
-from engine.types import ConvertOptions, Signature, Step
+from engine.types import Signature, Step
 from engine.verify.model import Verdict
 from tests import models
 
@@ -28,7 +28,7 @@ def test_it_answers_with_path_signature_and_step(target: str, path: str, tmp_pat
         "artifact": dump(source),
         "source": "torch",
         "target": target,
-        "options": dump(ConvertOptions()),
+        "options": {},
     }
     result = convert.run(request, context)
     assert result["path"] == path
@@ -51,7 +51,7 @@ def test_weights_too_large_for_one_file_make_a_folder(
         "artifact": dump(source),
         "source": "torch",
         "target": "onnx",
-        "options": dump(ConvertOptions()),
+        "options": {},
     }
     result = convert.run(request, context)
     assert result["path"] == "onnx/model"

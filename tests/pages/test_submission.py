@@ -23,10 +23,10 @@ def test_an_empty_file_through_the_small_uploader(open_page: OpenPage) -> None:
 def test_a_job_that_cannot_be_queued(workspace: Path) -> None:
     def page() -> None:
         import engine
-        from engine import ConvertRequest
+        from engine import ConvertRequest, Target
         from pages.components import submission
 
-        submission.queue(engine.submit_convert, ConvertRequest("0" * 16, ("onnx",)))
+        submission.queue(engine.submit_convert, ConvertRequest("0" * 16, (Target("onnx"),)))
 
     app = AppTest.from_function(page).run()
     assert not app.exception

@@ -8,7 +8,9 @@ import pytest
 
 from engine import registry
 from engine.errors import UnsupportedModel
-from engine.types import Artifact, ConvertOptions
+from engine.formats.onnx import OnnxOptions
+from engine.formats.torchscript import TorchScriptOptions
+from engine.types import Artifact
 from engine.verify.model import Verdict
 from tests import models
 
@@ -19,13 +21,13 @@ def adaptive(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 
 def test_traced_it_is_broken(adaptive: Artifact, tmp_path: Path) -> None:
-    traced = models.converted(adaptive, "torchscript", tmp_path, torchscript_method="trace")
+    traced = models.converted(adaptive, "torchscript", tmp_path, method="trace")
     assert models.verified(adaptive, traced, tmp_path).verdict is Verdict.BROKEN
 
 
 @pytest.mark.parametrize("method", ["auto", "script"])
 def test_scripted_it_is_equivalent(adaptive: Artifact, tmp_path: Path, method: str) -> None:
-    scripted = models.converted(adaptive, "torchscript", tmp_path, torchscript_method=method)
+    scripted = models.converted(adaptive, "torchscript", tmp_path, method=method)
     found = models.verified(adaptive, scripted, tmp_path)
     assert found.verdict.usable, found.sentence
     assert found.verdict is not Verdict.DEGRADED
@@ -33,7 +35,7 @@ def test_scripted_it_is_equivalent(adaptive: Artifact, tmp_path: Path, method: s
 
 def test_auto_says_that_it_scripted_and_why(adaptive: Artifact, tmp_path: Path) -> None:
     convert = registry.edge("torch", "torchscript")
-    made = convert(adaptive, tmp_path / "m.pt", ConvertOptions())
+    made = convert(adaptive, tmp_path / "m.pt", TorchScriptOptions())
     assert made.step.options["method"] == "script"
     assert made.step.notes[0].startswith(
         "Scripted, because the model's path depends on its data: a trace would keep only the path "
@@ -44,19 +46,19 @@ def test_auto_says_that_it_scripted_and_why(adaptive: Artifact, tmp_path: Path) 
 
 def test_asked_to_trace_it_warns(adaptive: Artifact, tmp_path: Path) -> None:
     convert = registry.edge("torch", "torchscript")
-    made = convert(adaptive, tmp_path / "m.pt", ConvertOptions(torchscript_method="trace"))
+    made = convert(adaptive, tmp_path / "m.pt", TorchScriptOptions(method="trace"))
     assert any(note.startswith("Tracing warned: Converting a tensor") for note in made.step.notes)
 
 
 def test_auto_traces_a_straight_model(tmp_path: Path) -> None:
     convert = registry.edge("torch", "torchscript")
-    made = convert(models.eager(tmp_path / "d"), tmp_path / "m.pt", ConvertOptions())
+    made = convert(models.eager(tmp_path / "d"), tmp_path / "m.pt", TorchScriptOptions())
     assert made.step.options["method"] == "trace"
     assert made.step.notes[0] == "Traced: the model takes the same path for all data."
 
 
 def test_onnx_keeps_the_branches_and_says_how(adaptive: Artifact, tmp_path: Path) -> None:
-    made = registry.edge("torch", "onnx")(adaptive, tmp_path / "m.onnx", ConvertOptions())
+    made = registry.edge("torch", "onnx")(adaptive, tmp_path / "m.onnx", OnnxOptions())
     assert made.step.tool == "torch.onnx (TorchScript-based)"
     assert "path depends on the values" in made.step.notes[0]
     assert "scripted model was exported instead" in made.step.notes[0]

@@ -12,6 +12,7 @@ from engine.jobs import client
 from engine.jobs.protocol import JobState
 from engine.pipeline import ConvertRequest, ImportRequest, MeasureRequest
 from engine.settings import settings
+from engine.types import Target
 from tests.engine.store.conftest import a_model, an_artifact
 
 SAMPLE = ImportRequest("sample", "digits")
@@ -25,7 +26,9 @@ def model_id(workspace: Path) -> str:
 
 def test_titles_are_for_people(model_id: str) -> None:
     assert client.job(client.submit_import(SAMPLE)).title == "Bring in Digits"
-    convert = client.submit_convert(ConvertRequest(model_id, ("onnx", "torchscript")))
+    convert = client.submit_convert(
+        ConvertRequest(model_id, (Target("onnx"), Target("torchscript")))
+    )
     assert client.job(convert).title == "Convert Model m to ONNX, TorchScript"
     measure = client.submit_measure(MeasureRequest(model_id, ()))
     assert client.job(measure).title == "Measure Model m"
@@ -33,7 +36,7 @@ def test_titles_are_for_people(model_id: str) -> None:
 
 def test_what_is_not_there_is_refused_before_it_is_queued(workspace: Path) -> None:
     with pytest.raises(NotFound):
-        client.submit_convert(ConvertRequest("nothing", ("onnx",)))
+        client.submit_convert(ConvertRequest("nothing", (Target("onnx"),)))
     with pytest.raises(NotFound):
         client.submit_import(ImportRequest("sample", "nothing"))
     with pytest.raises(BadRequest):
@@ -55,12 +58,12 @@ def test_an_import_stands_until_its_model_is_deleted(model_id: str) -> None:
 def test_a_conversion_stands_when_everything_was_made_and_is_there(
     model_id: str, workspace: Path
 ) -> None:
-    request = ConvertRequest(model_id, ("onnx",))
+    request = ConvertRequest(model_id, (Target("onnx"),))
     first = client.submit_convert(request)
     store.artifacts.save(an_artifact("a", workspace / "artifacts"), model_id)
     store.jobs.finish(first, JobState.DONE, result={"artifacts": ["a"], "failures": {}})
     assert client.submit_convert(request) == first
-    other = ConvertRequest(model_id, ("torchscript",))
+    other = ConvertRequest(model_id, (Target("torchscript"),))
     failed = client.submit_convert(other)
     store.jobs.finish(
         failed, JobState.DONE, result={"artifacts": [], "failures": {"torchscript": "No."}}

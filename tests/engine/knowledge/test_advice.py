@@ -93,7 +93,7 @@ def test_a_gpu_changes_the_advice(no_gpu: Path) -> None:
 
 
 def test_reach_names_every_other_format_and_says_why_not(no_gpu: Path) -> None:
-    found = {reach.format: reach for reach in reach_from("torch")}
+    found = {reach.format: reach for reach in reach_from(in_format("torch").artifact)}
     known = ["onnx", "torchscript", "exported", "savedmodel", "gguf", "tensorrt"]
     assert list(found)[: len(known)] == known
     assert found["onnx"].reachable
@@ -108,13 +108,13 @@ def test_reach_says_what_to_install(no_gpu: Path, monkeypatch: pytest.MonkeyPatc
     need = registry.Requirement("no_such_module", "no-such-package")
     hidden = {**registry.formats(), "onnx": dataclasses.replace(onnx, requires=(need,))}
     monkeypatch.setattr(registry, "formats", lambda: hidden)
-    reach = {reach.format: reach for reach in reach_from("torch")}["onnx"]
+    reach = {reach.format: reach for reach in reach_from(in_format("torch").artifact)}["onnx"]
     assert not reach.reachable
     assert "no-such-package" in reach.reason and "pip install no-such-package" in reach.reason
 
 
 def test_a_format_without_a_way_back_says_so() -> None:
-    for reach in reach_from("torchscript"):
+    for reach in reach_from(in_format("torchscript").artifact):
         assert reach.format != "torchscript"
         if not reach.reachable and reach.format == "onnx":
             assert "from TorchScript to ONNX" in reach.reason

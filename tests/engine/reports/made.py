@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.bench.model import Block, Environment, Measurement, MemoryPass, Variant
 from engine.bench.plan import make_plan
-from engine.reports.model import Advice, Report, ReportArtifact, ReportModel
+from engine.reports.model import SCHEMA_VERSION, Advice, Report, ReportArtifact, ReportModel
 from engine.types import Reach, Signature, Step, TensorSpec
 from engine.verify.model import Case, OutputComparison, Thresholds, Verdict, Verification
 
@@ -48,7 +48,7 @@ def report(medians: dict[str, float] | None = None, *, preset: str = "quick") ->
         seconds=45.0,
     )
     return Report(
-        schema_version=1,
+        schema_version=SCHEMA_VERSION,
         id="0123456789abcdef",
         title="ResNet-50: ONNX Runtime, TorchScript",
         created_at="2026-01-02T03:05:00+00:00",
@@ -150,4 +150,6 @@ def _artifact(name: str) -> ReportArtifact:
         lineage=(Step("export", "torch.onnx", "2.13", {"opset": 20}, (), 5.0),),
         is_original=name == "torch",
         verification=None if name == "torch" else verification,
+        variant="",
+        options={},
     )

@@ -9,7 +9,7 @@ import pytest
 
 from engine.cli import _parser
 from engine.reports.assemble import make_report
-from engine.types import Artifact, Model
+from engine.types import Artifact, Model, Target
 from tests.engine.reports.made import SIGNATURE, report
 
 
@@ -76,4 +76,4 @@ def test_it_asks_for_all_that_was_asked_for(
     assert after(words, "--to") == asked
     (tmp_path / "net.pt").touch()
     words[words.index("--model") + 1] = str(tmp_path / "net.pt")
-    assert _parser().parse_args(words).to == tuple(asked.split(","))
+    assert _parser().parse_args(words).to == tuple(map(Target, asked.split(",")))

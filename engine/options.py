@@ -1,0 +1,118 @@
+"""What a person may choose about a conversion, declared once, by the format it belongs to.
+
+A format's options are a frozen dataclass whose fields are made with ``choice``. Pages draw them,
+the shell reads them, and ``read`` checks them: nothing else knows their names.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from engine.errors import BadRequest
+from engine.types import Scalar, Target
+
+T = TypeVar("T")
+_YES, _NO = ("yes", "true", "1", "on"), ("no", "false", "0", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """A format with nothing to choose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One thing to choose.
+
+    ``values`` are the values allowed, each with its words; empty for a number between ``low`` and
+    ``high``, for a flag (``default`` is a bool) and for text. ``many``: people want several of it
+    at once, each an artifact of its own.
+    """
+
+    name: str
+    default: Scalar
+    label: str
+    help: str
+    values: Mapping[str, str]
+    low: int | None
+    high: int | None
+    many: bool
+
+
+def choice(
+    default: Scalar,
+    label: str,
+    help: str = "",
+    *,
+    values: Mapping[str, str] | None = None,
+    low: int | None = None,
+    high: int | None = None,
+    many: bool = False,
+) -> Any:
+    """A field of an options dataclass. The words are what a person reads."""
+    said = {"label": label, "help": help, "values": values or {}}
+    return field(default=default, metadata={**said, "low": low, "high": high, "many": many})
+
+
+def choices(options: type[Any]) -> tuple[Choice, ...]:
+    """Everything there is to choose in an options dataclass, in its order."""
+    declared: tuple[Any, ...] = fields(options)
+    return tuple(Choice(item.name, item.default, **item.metadata) for item in declared)
+
+
+def parse_target(text: str) -> Target:
+    """A target as it is written: ``gguf:type=Q4_K_M:context=2048``. Raises BadRequest."""
+    name, *pairs = (part.strip() for part in text.split(":"))
+    for pair in pairs:
+        if "=" not in pair:
+            raise BadRequest(
+                f"{pair!r} in {text!r} is not an option.",
+                hint="Write a format, then its options: gguf:type=Q4_K_M.",
+            )
+    return Target(name, {key: value for key, _, value in (pair.partition("=") for pair in pairs)})
+
+
+def read(options: type[T], given: Mapping[str, Scalar], owner: str) -> T:
+    """The options of the format ``owner``, from values or their text.
+
+    Raises BadRequest for a name it does not have, or a value that does not fit.
+    """
+    known = {item.name: item for item in choices(options)}
+    for name in given:
+        if name not in known:
+            there = ", ".join(known) or "none"
+            raise BadRequest(
+                f"{owner} has no option {name!r}.", hint=f"The options it has: {there}."
+            )
+    return options(**{name: _fitting(known[name], value, owner) for name, value in given.items()})
+
+
+def _fitting(item: Choice, value: Scalar, owner: str) -> Scalar:
+    """The value in the type of the default."""
+    text = str(value).strip()
+    if item.values:
+        if text in item.values:
+            return text
+        expected = f"one of {', '.join(item.values)}"
+    elif isinstance(item.default, bool):
+        if text.lower() in (*_YES, *_NO):
+            return text.lower() in _YES
+        expected = "yes or no"
+    elif isinstance(item.default, int):
+        low = -math.inf if item.low is None else item.low
+        high = math.inf if item.high is None else item.high
+        if re.fullmatch(r"-?\d+", text) and low <= int(text) <= high:
+            return int(text)
+        expected = f"a whole number from {item.low} to {item.high}"
+    elif not re.search("[:,]", text):
+        return text
+    else:
+        expected = "a text without ':' and ',', which separate options and formats"
+    raise BadRequest(
+        f"The option {item.name} of {owner} is {text!r}; it must be {expected}.",
+        hint=item.help or item.label,
+    )
