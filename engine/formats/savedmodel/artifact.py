@@ -1,0 +1,188 @@
+"""A SavedModel on disk, read without TensorFlow running anything of it.
+
+``model/1/saved_model.pb``: the folder that TensorFlow Serving takes as a model's base path, with
+one version in it. A plain SavedModel folder is taken as well. ``assets.extra/assay.json`` inside
+keeps what SavedModel cannot say: names that are no Python names, symbolic sizes, value ranges.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import InvalidModel, UnsupportedModel
+from engine.formats.savedmodel.serving import DEFAULT
+from engine.lazy import require
+from engine.records import dump, parse
+from engine.types import Signature, TensorSpec
+
+VERSION = "1"
+SIDECAR = Path("assets.extra") / "assay.json"
+_PLUMBING = {"NoOp", "Identity", "IdentityN", "Placeholder", "Const", "ReadVariableOp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A model's own names → those of the signature's arguments and results."""
+
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """What Assay adds to the SavedModels it makes."""
+
+    signature: Signature
+    names: Names
+
+
+def home(path: Path) -> Path:
+    """The folder that holds ``saved_model.pb``: this one, or its newest version."""
+    if (path / "saved_model.pb").is_file():
+        return path
+    versions = [item.parent for item in path.glob("*/saved_model.pb") if item.parent.name.isdigit()]
+    if not versions:
+        raise InvalidModel(
+            f"There is no SavedModel at {path.name!r}: it has no saved_model.pb.",
+            hint="Give the folder with saved_model.pb, or the one above with its versions.",
+        )
+    return max(versions, key=lambda item: int(item.name))
+
+
+def write_sidecar(folder: Path, signature: Signature, names: Names) -> None:
+    """Lay our own notes beside the graph, where TensorFlow leaves extra files alone."""
+    target = folder / SIDECAR
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(dump(Sidecar(signature, names)), indent=1), encoding="utf-8")
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """Signature and names; of a SavedModel from elsewhere, as its ``serving_default`` says."""
+    folder = home(path)
+    if (folder / SIDECAR).is_file():
+        return parse(Sidecar, json.loads((folder / SIDECAR).read_text(encoding="utf-8")))
+    signature = _declared(folder)
+    same = Names(
+        {spec.name: spec.name for spec in signature.inputs},
+        {spec.name: spec.name for spec in signature.outputs},
+    )
+    return Sidecar(signature, same)
+
+
+def read_signature(path: Path) -> Signature:
+    """What the model takes and gives. Raises InvalidModel, UnsupportedModel."""
+    return read_sidecar(path).signature
+
+
+def _declared(folder: Path) -> Signature:
+    found = meta_graph(folder).signature_def[signature_name(folder)]
+    return Signature(
+        tuple(_spec(name, info) for name, info in sorted(found.inputs.items())),
+        tuple(_spec(name, info) for name, info in sorted(found.outputs.items())),
+    )
+
+
+def signature_name(folder: Path) -> str:
+    """``serving_default``, or the only signature there is. Raises UnsupportedModel."""
+    known = [name for name in meta_graph(folder).signature_def if not name.startswith("__")]
+    if DEFAULT in known or len(known) == 1:
+        return DEFAULT if DEFAULT in known else known[0]
+    raise UnsupportedModel(
+        f"The SavedModel should have the signature {DEFAULT!r}; "
+        f"it has {', '.join(sorted(known)) or 'none'}.",
+        hint=f"Save it again with signatures={{'{DEFAULT}': …}}.",
+    )
+
+
+def meta_graph(folder: Path) -> Any:
+    """The first MetaGraphDef of ``saved_model.pb``. Raises InvalidModel."""
+    saved_model_pb2 = require("tensorflow.core.protobuf.saved_model_pb2", "tensorflow-cpu")
+    message = saved_model_pb2.SavedModel()
+    try:
+        message.ParseFromString((folder / "saved_model.pb").read_bytes())
+        return message.meta_graphs[0]
+    except (
+        Exception
+    ) as error:  # protobuf's DecodeError has no stable home; an empty list is one too
+        raise InvalidModel(
+            f"saved_model.pb is not a SavedModel: {error or 'it holds no graph'}.",
+            hint="Save the model again.",
+        ) from error
+
+
+def _spec(name: str, info: Any) -> TensorSpec:
+    import tensorflow as tf
+
+    dtype = tf.as_dtype(info.dtype).as_numpy_dtype
+    if info.tensor_shape.unknown_rank:
+        raise UnsupportedModel(
+            f"The SavedModel does not say how many axes {name!r} has.",
+            hint="Save it with an input_signature of known rank.",
+        )
+    sizes = (int(dim.size) for dim in info.tensor_shape.dim)
+    dims = tuple(
+        size if size >= 0 else ("batch" if axis == 0 else f"{name}_{axis}")
+        for axis, size in enumerate(sizes)
+    )
+    return TensorSpec(name, np.dtype(dtype).name, dims)
+
+
+def describe(path: Path) -> tuple[int | None, dict[str, int], dict[str, str]]:
+    """Parameters (floating variables and constants), operations of the signature, and facts."""
+    folder = home(path)
+    graph = meta_graph(folder)
+    sizes = dict(_floating(graph))
+    operators = Counter(
+        node.op for node in _nodes(graph, signature_name(folder)) if node.op not in _PLUMBING
+    )
+    names = sorted(name for name in graph.signature_def if not name.startswith("__"))
+    facts = {
+        "Signatures": ", ".join(names),
+        "TensorFlow": graph.meta_info_def.tensorflow_version,
+    }
+    if sizes:
+        name = max(sizes, key=lambda key: np.prod(sizes[key]))
+        count = int(np.prod(sizes[name], dtype=np.int64))
+        facts["Largest tensor"] = f"{name} {list(sizes[name])}, {count:,} values"
+    total = sum(int(np.prod(shape, dtype=np.int64)) for shape in sizes.values())
+    return total, dict(operators.most_common()), facts
+
+
+def _floating(graph: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The shapes of floating variables and of constants that are no lone numbers."""
+    import tensorflow as tf
+
+    for index, node in enumerate(graph.object_graph_def.nodes):
+        if node.WhichOneof("kind") == "variable" and tf.as_dtype(node.variable.dtype).is_floating:
+            shape = tuple(int(dim.size) for dim in node.variable.shape.dim)
+            yield node.variable.name or f"variable {index}", shape
+    for function in graph.graph_def.library.function:
+        for node in function.node_def:
+            if node.op == "Const" and tf.as_dtype(node.attr["dtype"].type).is_floating:
+                shape = tuple(int(d.size) for d in node.attr["value"].tensor.tensor_shape.dim)
+                if shape:
+                    yield f"{function.signature.name}/{node.name}", shape
+
+
+def _nodes(graph: Any, signature: str) -> Iterator[Any]:
+    """The nodes that a signature runs, in the functions it calls, each function once."""
+    library = {item.signature.name: item for item in graph.graph_def.library.function}
+    wanted = {info.name.split(":")[0] for info in graph.signature_def[signature].outputs.values()}
+    waiting = [node for node in graph.graph_def.node if node.name in wanted]
+    seen: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        called = [item.func.name for item in node.attr.values() if item.HasField("func")]
+        if not called:
+            yield node
+        for name in called:
+            if name in library and name not in seen:
+                seen.add(name)
+                waiting.extend(library[name].node_def)

@@ -1,0 +1,77 @@
+"""Operators that ONNX itself defines by others: their bodies, for those without a handler.
+
+The body is taken when the node is lowered, for only then are the types known that some bodies
+depend on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.formats.savedmodel.table import NAMES
+
+
+def local_functions(model: Any) -> dict[tuple[str, str], Any]:
+    """The functions that the model brings along, by (domain, name)."""
+    return {(item.domain, item.name): item for item in model.functions}
+
+
+def schema_of(domain: str, name: str, opset: int) -> Any:
+    """ONNX's own description of an operator; None for one that it does not know."""
+    import onnx
+
+    try:
+        return onnx.defs.get_schema(name, opset, NAMES.get(domain, domain))
+    except onnx.defs.SchemaError:
+        return None
+
+
+def has_body(domain: str, name: str, opset: int) -> bool:
+    """Whether ONNX defines the operator by others."""
+    schema = schema_of(domain, name, opset)
+    return schema is not None and (schema.has_function or schema.has_context_dependent_function)
+
+
+def body(node: Any, opset: int, inputs: Sequence[np.dtype[Any] | None]) -> Any:
+    """The FunctionProto that defines this node, for inputs of these types; None without one."""
+    import onnx
+
+    schema = schema_of(node.domain, node.op_type, opset)
+    if schema is None:
+        return None
+    function = onnx.FunctionProto()
+    if schema.has_function:
+        version = _newest(schema.function_opset_versions, opset)
+        function.ParseFromString(schema.get_function_with_opset_version(version))
+        return function
+    if schema.has_context_dependent_function:
+        version = _newest(schema.context_dependent_function_opset_versions, opset)
+        types = [_type(dtype) for dtype in inputs]
+        text = schema.get_context_dependent_function_with_opset_version(
+            version, node.SerializeToString(), types
+        )
+        function.ParseFromString(text)
+        return function
+    return None
+
+
+def defaults_of(function: Any) -> Mapping[str, Any]:
+    """The attributes of a function that have a default, as AttributeProtos."""
+    return {item.name: item for item in function.attribute_proto}
+
+
+def _newest(versions: Sequence[int], opset: int) -> int:
+    return max((item for item in versions if item <= opset), default=min(versions))
+
+
+def _type(dtype: np.dtype[Any] | None) -> bytes:
+    import onnx
+
+    made = onnx.TypeProto()
+    if dtype is not None:
+        made.tensor_type.elem_type = onnx.helper.np_dtype_to_tensor_dtype(dtype)
+    text: bytes = made.SerializeToString()
+    return text

@@ -1,0 +1,1 @@
+"""The handlers, one file a family. Importing a file fills the table; the package imports all."""
