@@ -40,6 +40,7 @@ from engine.terminal import print_report, print_table, step_bars
 from engine.types import Signature, Target, TensorSpec
 
 T = TypeVar("T")
+ALL = "all"
 _FAILED, _NOT_ALL, _INTERRUPTED = 1, 3, 130
 _TENSOR = re.compile(r"(?P<name>[^:\s]+):(?P<dtype>\w+)\[(?P<shape>[^\]]*)\]")
 
@@ -99,7 +100,13 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="inputs, where the file names none: 'x:float32[batch,3,224,224]', "
         "several separated by spaces, or a JSON file",
     )
-    run.add_argument("--to", type=_targets, required=True, metavar="onnx,gguf:type=Q4_K_M,…")
+    run.add_argument(
+        "--to",
+        type=_targets,
+        required=True,
+        metavar="onnx,gguf:type=Q4_K_M,…",
+        help="formats with their options, or 'all': every one the model reaches here",
+    )
     run.add_argument("--preset", choices=tuple(PRESETS), default="quick")
     run.add_argument("--batch", type=_batches, default=(1,), metavar="1,8")
     run.add_argument("--threads", type=_positive, metavar="N", help="default: every usable core")
@@ -146,7 +153,8 @@ def _three_jobs(
 ) -> tuple[str, dict[str, str]]:
     """(the report's id, what was not made or not verified and why)."""
     model_id = import_model(shell.steps("import"), request)["model_id"]
-    made = convert(shell.steps("convert"), ConvertRequest(model_id, asked.to))
+    targets = asked.to or _every_target(model_id)
+    made = convert(shell.steps("convert"), ConvertRequest(model_id, targets))
     failures: dict[str, str] = dict(made["failures"])
     usable: list[str] = []
     for artifact_id in made["artifacts"]:
@@ -168,6 +176,12 @@ def _three_jobs(
         ),
     )
     return measured["report_id"], failures
+
+
+def _every_target(model_id: str) -> tuple[Target, ...]:
+    """Each format that the model reaches on this machine, as it is made by default."""
+    original = store.models.load(model_id).artifact
+    return tuple(Target(name) for name in registry.targets(original.format, original))
 
 
 def _import_request(asked: argparse.Namespace) -> ImportRequest:
@@ -267,7 +281,9 @@ def _path(text: str) -> Path:
 
 
 def _targets(text: str) -> tuple[Target, ...]:
-    """``onnx,gguf:type=Q4_K_M``: formats, each with its options."""
+    """``onnx,gguf:type=Q4_K_M``: formats, each with its options; none of them for ``all``."""
+    if text.strip() == ALL:
+        return ()
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
         raise argparse.ArgumentTypeError("name at least one format")

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import store
+from engine import cli, registry, store
 from engine.cli import main
 from engine.reports.export import import_report
+from tests.engine.store.conftest import a_model
 from tests.models import onnx_model
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +95,15 @@ def test_asking_for_the_format_it_has_already(workspace: Path, tmp_path: Path) -
     (variant,) = report.measurement.plan.variants
     assert variant.is_original
     assert variant.batch == 2  # what the file fixes, not what was asked by default
+
+
+def test_all_means_every_format_the_model_reaches(workspace: Path) -> None:
+    assert cli._parser().parse_args(["run", "--sample", "digits", "--to", "all"]).to == ()
+    store.models.save(a_model("m", workspace))
+    found = cli._every_target("m")
+    original = store.models.load("m").artifact
+    assert found and [t.format for t in found] == list(registry.targets("onnx", original))
+    assert not any(target.options for target in found)
 
 
 def test_the_folder_of_the_report_must_be_there(workspace: Path, tmp_path: Path) -> None:
