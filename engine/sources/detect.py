@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -12,7 +13,8 @@ from engine.sources.model import Found
 
 TAKES = (
     "Assay takes ONNX (.onnx, or a zip with its external data), TorchScript, torch.export (.pt2), "
-    "a state_dict (.pt, .pth, .safetensors) or a Hugging Face folder as a zip."
+    "a state_dict (.pt, .pth, .safetensors), a zip of a Hugging Face folder or of a TensorFlow "
+    "SavedModel, or a Keras model (.keras)."
 )
 LABELS = {
     "torchscript": "TorchScript",
@@ -21,6 +23,8 @@ LABELS = {
     "safetensors": "safetensors weights",
     "state_dict": "a PyTorch state_dict",
     "huggingface": "a Hugging Face folder",
+    "savedmodel": "a TensorFlow SavedModel",
+    "keras": "a Keras model",
 }
 _CLAIMS = {
     ".onnx": ("onnx",),
@@ -30,9 +34,12 @@ _CLAIMS = {
     ".pth": ("torchscript", "state_dict"),
     ".bin": ("state_dict",),
     ".ckpt": ("state_dict",),
+    ".keras": ("keras",),
 }
-_NOT_YET = {"gguf": "GGUF", "keras": "Keras", "savedmodel": "TensorFlow SavedModel"}
+_NOT_YET = {"gguf": "GGUF"}
 _HEAD = 4096
+_VERSION = re.compile(r"[0-9]+/saved_model\.pb", re.ASCII)
+"""One of the numbered versions of a SavedModel, as TensorFlow Serving wants them."""
 _STRANGERS = (
     (b"\x1f\x8b", "a gzip file"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
@@ -125,8 +132,9 @@ def _of_zip(source: archive.Archive) -> str:
 
 
 def _of_folder(path: Path) -> str:
-    """A folder, seen one level deep, as a zip of it would be."""
+    """A folder, seen one level deep (and into its versions), as a zip of it would be."""
     names = tuple(sorted(item.name for item in path.iterdir() if item.is_file()))
+    names += tuple(item.relative_to(path).as_posix() for item in path.glob("*/saved_model.pb"))
     if not names:
         raise InvalidModel("This folder holds no files.", hint=TAKES)
     return _of_names(names, "folder")
@@ -135,9 +143,9 @@ def _of_folder(path: Path) -> str:
 def _of_names(names: tuple[str, ...], what: str) -> str:
     """What the members of a zip or folder make up."""
     has = set(names)
-    if "model.weights.h5" in has:
+    if has & {"model.weights.h5", "model.weights.json"}:
         return "keras"
-    if "saved_model.pb" in has:
+    if "saved_model.pb" in has or any(_VERSION.fullmatch(name) for name in names):
         return "savedmodel"
     if "config.json" in has and any(_is_weights(name) for name in has):
         return "huggingface"
@@ -185,7 +193,7 @@ def _of_protobuf(path: Path, size: int) -> str | None:
         return None
     if _ONNX_GRAPH in seen and (1 in seen or _ONNX_OPSETS in seen):
         return "onnx"
-    return "savedmodel" if set(seen) == {1, 2} and path.name == "saved_model.pb" else None
+    return "savedmodel" if seen == [1, 2] and path.read_bytes()[:3] == b"\x08\x01\x12" else None
 
 
 def _skip_field(file: BinaryIO, size: int) -> int:
