@@ -34,11 +34,13 @@ def recognise(found: Found, wanted: Wanted, out: Path, progress: Progress) -> Re
     spec = format_named("savedmodel")
     assert spec.read_signature is not None
     signature = spec.read_signature(path)
+    progress("Loading it", 0.6)
+    spec.load(path)
     rows = graphs.lookup_rows(graph, {item.name for item in signature.inputs})
     signature = bounded(signature, rows)
     if wanted.signature:
         signature = agreed(signature, wanted.signature)
-    progress("Running it once", 0.7)
+    progress("Running it once", 0.8)
     runs("savedmodel", path, signature)
     return recognised(found, path, "savedmodel", signature, wanted.origin("carried"), notes=notes)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,15 +90,38 @@ def _declared(folder: Path) -> Signature:
 
 
 def signature_name(folder: Path) -> str:
-    """``serving_default``, or the only signature there is. Raises UnsupportedModel."""
-    known = [name for name in meta_graph(folder).signature_def if not name.startswith("__")]
-    if DEFAULT in known or len(known) == 1:
-        return DEFAULT if DEFAULT in known else known[0]
+    """``serving_default``, or the first signature of plain numbers. Raises UnsupportedModel."""
+    known = meta_graph(folder).signature_def
+    names = sorted(_own(known), key=lambda name: (name != DEFAULT, name))
+    refused = {name: _not_run(known[name]) for name in names}
+    for name, why in refused.items():
+        if not why:
+            return name
+    said = "; ".join(f"{name}: {why}" for name, why in refused.items())
     raise UnsupportedModel(
-        f"The SavedModel should have the signature {DEFAULT!r}; "
-        f"it has {', '.join(sorted(known)) or 'none'}.",
-        hint=f"Save it again with signatures={{'{DEFAULT}': …}}.",
+        f"No signature of this SavedModel can be run ({said or 'it has none'}).",
+        hint="Arrays of numbers are measured here, not text: save it with one more signature, from "
+        "number tensors of known rank to number tensors.",
     )
+
+
+def _own(known: Iterable[str]) -> list[str]:
+    """The signatures that a caller can use, in order."""
+    return sorted(name for name in known if not name.startswith("__"))
+
+
+def _not_run(definition: Any) -> str:
+    """Why a signature cannot be run on arrays of numbers; empty where it can."""
+    import tensorflow as tf
+
+    if not definition.inputs or not definition.outputs:
+        return "it takes or gives nothing"
+    for name, info in (*definition.inputs.items(), *definition.outputs.items()):
+        if info.WhichOneof("encoding") != "name":
+            return f"{name!r} is no dense tensor"
+        if tf.as_dtype(info.dtype) in (tf.string, tf.variant, tf.resource):
+            return f"{name!r} holds {tf.as_dtype(info.dtype).name}s"
+    return ""
 
 
 def meta_graph(folder: Path) -> Any:
@@ -139,12 +162,11 @@ def describe(path: Path) -> tuple[int | None, dict[str, int], dict[str, str]]:
     folder = home(path)
     graph = meta_graph(folder)
     sizes = dict(_floating(graph))
-    operators = Counter(
-        node.op for node in _nodes(graph, signature_name(folder)) if node.op not in _PLUMBING
-    )
-    names = sorted(name for name in graph.signature_def if not name.startswith("__"))
+    run, names = signature_name(folder), _own(graph.signature_def)
+    operators = Counter(node.op for node in _nodes(graph, run) if node.op not in _PLUMBING)
+    marked = (f"{name} (run here)" if name == run else name for name in names)
     facts = {
-        "Signatures": ", ".join(names),
+        "Signatures": ", ".join(marked if len(names) > 1 else names),
         "TensorFlow": graph.meta_info_def.tensorflow_version,
     }
     if sizes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,11 +18,22 @@ from engine.formats.savedmodel.framework import tf
 from engine.types import Artifact, Feed, RunnerOptions
 
 
-def load(path: Path) -> Any:
-    """TensorFlow's own object: ``signatures`` holds the functions. Raises InvalidModel."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """TensorFlow's own object, the function of the signature that is run, and its names."""
+
+    model: Any
+    function: Any
+    names: saved.Names
+
+
+def load(path: Path) -> Loaded:
+    """The SavedModel, its variables read. Raises InvalidModel."""
     folder = saved.home(path)
+    name, names = saved.signature_name(folder), saved.read_sidecar(path).names
     with tensorflow_errors("reading the SavedModel"):
-        return tf.saved_model.load(str(folder))
+        model = tf.saved_model.load(str(folder))
+        return Loaded(model, model.signatures[name], names)
 
 
 class SavedModelRunner:
@@ -30,17 +42,11 @@ class SavedModelRunner:
     def __init__(self, artifact: Artifact, options: RunnerOptions) -> None:
         self._artifact = artifact
         self._options = options
-        self._model: Any = None
-        self._function: Any = None
-        self._names: saved.Names | None = None
+        self._loaded: Loaded | None = None
 
     def __enter__(self) -> Self:
-        path = self._artifact.path
         use_threads(self._options.threads)
-        self._names = saved.read_sidecar(path).names
-        name = saved.signature_name(saved.home(path))
-        self._model = load(path)
-        self._function = self._model.signatures[name]
+        self._loaded = load(self._artifact.path)
         return self
 
     def __exit__(
@@ -49,17 +55,17 @@ class SavedModelRunner:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._model = self._function = None
+        self._loaded = None
 
     def infer(self, feed: Feed) -> dict[str, np.ndarray]:
         """Run once. Raises BadRequest for a wrong feed, InvalidModel when the model fails."""
-        signature, names = self._artifact.signature, self._names
-        assert names is not None, "a runner is used as a context manager"
+        assert self._loaded is not None, "a runner is used as a context manager"
+        signature, names = self._artifact.signature, self._loaded.names
         check_feed(feed, signature)
         wanted = [spec.name for spec in signature.outputs] or list(names.outputs)
         with tensorflow_errors("running the model"):
             given = {names.inputs[name]: tf.constant(array) for name, array in feed.items()}
-            made = self._function(**given)
+            made = self._loaded.function(**given)
             return {name: made[names.outputs[name]].numpy() for name in wanted}
 
 
@@ -84,10 +90,20 @@ def tensorflow_errors(doing: str) -> Iterator[None]:
     except (EngineError, MemoryError):
         raise
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
+        said = _said(error)
         if isinstance(error, tf.errors.ResourceExhaustedError):
-            raise MemoryError(lines[0][:300]) from error
+            raise MemoryError(said) from error
         raise InvalidModel(
-            f"TensorFlow failed while {doing}: {lines[0][:300]}",
+            f"TensorFlow failed while {doing}: {said}",
             hint="Check the signature and, if the model came from elsewhere, save it again.",
         ) from error
+
+
+_AROUND = ("Graph execution error", "Detected at node", "<stack traces", "File ", "Detected unsup")
+
+
+def _said(error: Exception) -> str:
+    """The line that says what went wrong, without where in TensorFlow it was noticed."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(_AROUND)]
+    return next(iter([*telling, *lines]), type(error).__name__)[:300]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.formats.savedmodel import pictures
 from engine.formats.savedmodel.options import SavedModelOptions
 
 DEFAULT = "serving_default"
@@ -16,4 +17,7 @@ def signatures(module: Any, serve: Any, options: SavedModelOptions) -> dict[str,
     A further signature is one more entry: a ``tf.function`` that calls ``serve``. What it needs
     beyond tensors (variables, tables, assets) is kept by setting it as an attribute of ``module``.
     """
-    return {DEFAULT: serve}
+    found = {DEFAULT: serve}
+    if options.pictures != "no":
+        found[pictures.NAME] = pictures.signature(module, serve, options)
+    return found

@@ -55,6 +55,7 @@ def test_edges_are_those_of_the_spine() -> None:
         ("exported", "onnx"),
         ("exported", "torchscript"),
         ("torchscript", "onnx"),
+        ("savedmodel", "onnx"),
     } <= set(EDGES)
 
 

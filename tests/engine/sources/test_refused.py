@@ -77,7 +77,6 @@ def test_what_is_no_model(bring: Bring, tmp_path: Path, name: str, data: bytes, 
     ("name", "data", "said"),
     [
         ("a.gguf", b"GGUF\x03\x00\x00\x00" + bytes(30), "GGUF"),
-        ("a.h5", b"\x89HDF\r\n\x1a\n" + bytes(30), "Keras"),
     ],
 )
 def test_what_is_not_read_yet(
@@ -103,15 +102,6 @@ def test_a_signature_that_no_tensor_fits(
     wanted = Signature((TensorSpec("x", dtype, (first, 3, 16, 16)),))
     path = script(net(), tmp_path / "net.pt")
     assert said in refused(bring, path, BadRequest, signature=wanted).message
-
-
-def test_zips_that_are_not_read_yet(bring: Bring, tmp_path: Path) -> None:
-    keras = {"metadata.json": b"{}", "config.json": b"{}", "model.weights.h5": b"x"}
-    assert "Keras" in refused(bring, zipped(tmp_path / "k.keras", keras), UnsupportedModel).message
-    saved = {"m/saved_model.pb": b"\x08\x01", "m/variables/variables.index": b""}
-    assert (
-        "SavedModel" in refused(bring, zipped(tmp_path / "s.zip", saved), UnsupportedModel).message
-    )
 
 
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.9, 0.99])

@@ -18,26 +18,23 @@ Function = Callable[[Any, Any], Any]
 """``(x, variable)`` → the output of a tiny model."""
 
 
-def save(folder: Path, function: Function, *, shape: Any = (None, 2), **more: Any) -> Path:
+def save(folder: Path, function: Function, **more: Function) -> Path:
     """A SavedModel of one variable; ``more`` are further signatures by name."""
     import tensorflow as tf
 
-    class Tiny(tf.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.scale = tf.Variable([1.0, 2.0], name="scale")
+    module = tf.Module()
+    module.scale = tf.Variable([1.0, 2.0], name="scale")
 
-    module = Tiny()
-    default = more.pop("default", "serving_default")
-    spec = more.pop("spec", tf.TensorSpec(shape, tf.float32, name="x"))
-    signatures = {}
-    for name, body in {default: function, **more}.items():
-        made = tf.function(
-            lambda x, body=body: {"y": body(x, module.scale)},
-            input_signature=[spec],
-        )
-        setattr(module, f"own_{name}", made)
-        signatures[name] = made
+    def made(body: Function) -> Any:
+        @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+        def run(x: Any) -> Any:
+            return {"y": body(x, module.scale)}
+
+        return run
+
+    signatures = {"serving_default": made(function)}
+    signatures |= {name: made(body) for name, body in more.items()}
+    module.functions = list(signatures.values())
     tf.saved_model.save(module, str(folder), signatures=signatures)
     return folder
 
@@ -262,8 +259,8 @@ def no_objects(message: Any) -> None:
     [
         (a_custom_operator, UnsupportedModel, "custom operator 'MyCompany>Op'"),
         (reading_inside_the_saver_called_by_the_signature, UnsafeModel, "'RestoreV2'"),
-        (no_graph_for_serving, UnsupportedModel, "it holds 'train'"),
-        (no_graph, UnsupportedModel, "it holds none"),
+        (no_graph_for_serving, UnsupportedModel, "holds 'train'"),
+        (no_graph, UnsupportedModel, "holds none"),
         (no_objects, UnsupportedModel, "manner of TensorFlow 1"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

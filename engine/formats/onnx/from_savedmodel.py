@@ -1,0 +1,162 @@
+"""SavedModel → ONNX, by tf2onnx: the signature is frozen, its graph rewritten node by node."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ConversionError, EngineError, UnsupportedModel
+from engine.files import disk_errors
+from engine.formats.onnx.options import OnnxOptions
+from engine.formats.onnx.reading import onnx_errors, read_signature
+from engine.lazy import Requirement, require
+from engine.registry import Conversion, converter
+from engine.registry import load as load_artifact
+from engine.tensors import first_line
+from engine.types import Artifact, Signature, Step
+
+_TF2ONNX = Requirement("tf2onnx", "tf2onnx")
+NEWEST = 18
+"""The newest opset that tf2onnx writes."""
+_NAMED = 5
+_ELSEWHERE = "Deploy it as SavedModel, which it is already, or leave these operators out of it."
+
+
+@converter("savedmodel", "onnx")
+def onnx_from_savedmodel(source: Artifact, out: Path, options: OnnxOptions) -> Conversion:
+    """Names, order and dynamic axes stay as the signature has them."""
+    import onnx
+
+    opset = min(options.opset, NEWEST)
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
+    try:
+        model = _rewritten(load_artifact(source), opset)
+    except (EngineError, MemoryError):
+        raise
+    except Exception as error:
+        raise _failed(error) from error
+    _check_operators(model)
+    _declare(model, source.signature)
+    with disk_errors(), onnx_errors("saving and checking the file"):
+        onnx.save(model, str(out))
+        onnx.checker.check_model(str(out))
+    made = read_signature(out)
+    newest = f"tf2onnx writes opset {NEWEST} at most; {options.opset} was asked for."
+    step = Step(
+        verb="rewrite",
+        tool="tf2onnx",
+        version=_TF2ONNX.version or "",
+        options={"opset": opset},
+        notes=(newest,) if opset < options.opset else (),
+    )
+    signature = replace(source.signature, outputs=source.signature.outputs or made.outputs)
+    return Conversion(signature, step)
+
+
+def _rewritten(loaded: Any, opset: int) -> Any:
+    """The ModelProto of a loaded SavedModel's signature, under the model's own names."""
+    import tensorflow as tf
+
+    loader = require("tf2onnx.tf_loader", "tf2onnx")
+    converting = require("tf2onnx.tfonnx", "tf2onnx")
+    optimizer = require("tf2onnx.optimizer", "tf2onnx")
+    inputs, outputs = _tensors(loaded)
+    with tf.device("/cpu:0"):
+        frozen, tables = loader.from_trackable(
+            loaded.model, loaded.function, list(inputs), list(outputs), False
+        )
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(frozen, name="")
+            made = converting.process_tf_graph(
+                graph,
+                opset=opset,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                tensors_to_rename={**inputs, **outputs},
+                initialized_tables=tables,
+            )
+    return optimizer.optimize_graph(made, True).make_model("converted from SavedModel")
+
+
+def _tensors(loaded: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """The tensors a signature takes and gives, each with the model's own name for it."""
+    function, names = loaded.function, loaded.names
+    # A signature's arguments and results are ordered by name; captured variables follow.
+    arguments = sorted(function.structured_input_signature[1])
+    results = sorted(function.structured_outputs)
+    own_inputs = {argument: name for name, argument in names.inputs.items()}
+    own_outputs = {result: name for name, result in names.outputs.items()}
+    inputs = {
+        tensor.name: own_inputs[argument]
+        for argument, tensor in zip(arguments, function.inputs, strict=False)
+    }
+    outputs = {
+        tensor.name: own_outputs[result]
+        for result, tensor in zip(results, function.outputs, strict=True)
+    }
+    return inputs, outputs
+
+
+def _check_operators(model: Any) -> None:
+    """tf2onnx leaves what it cannot express in the graph as it was. Raises UnsupportedModel."""
+    import onnx
+
+    foreign: dict[str, list[str]] = {}
+    for node in _nodes(model.graph):
+        if not onnx.defs.has(node.op_type, node.domain):
+            foreign.setdefault(node.op_type, []).append(node.name)
+    if foreign:
+        listed = "; ".join(
+            f"{operator} ({', '.join(map(repr, names[:_NAMED]))}"
+            f"{f' and {len(names) - _NAMED} more' if len(names) > _NAMED else ''})"
+            for operator, names in foreign.items()
+        )
+        raise UnsupportedModel(
+            f"ONNX has no form of {len(foreign)} of this model's TensorFlow operators: {listed}.",
+            hint=_ELSEWHERE,
+        )
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _nodes(attribute.g)
+
+
+def _declare(model: Any, signature: Signature) -> None:
+    """Inputs and outputs in the signature's order, their dynamic axes under its names."""
+    for values, specs in (
+        (model.graph.input, signature.inputs),
+        (model.graph.output, signature.outputs),
+    ):
+        shapes = {spec.name: spec.shape for spec in specs}
+        order = list(shapes)
+        found = sorted(values, key=lambda value: order.index(value.name) if order else 0)
+        for value in found:
+            for dim, size in zip(
+                value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False
+            ):
+                if isinstance(size, str):
+                    dim.dim_param = size
+                else:
+                    dim.dim_value = size
+        del values[:]
+        values.extend(found)
+
+
+def _failed(error: Exception) -> EngineError:
+    text = str(error)
+    if "maximum protobuf size" in text or ("exceeds" in text and "2GB" in text):
+        return UnsupportedModel(
+            "This SavedModel has more than 2 GB of weights, which tf2onnx writes into one graph.",
+            hint="Deploy it as SavedModel, which it is already.",
+        )
+    return ConversionError(
+        f"tf2onnx failed: {first_line(text.removeprefix('make_sure failure: '))}",
+        hint=_ELSEWHERE,
+    )
