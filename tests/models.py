@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,20 @@ GPT2 = {
     "vocab_size": 99,
     "bos_token_id": 0,
     "eos_token_id": 0,
+}
+LLAMA = {
+    "model_type": "llama",
+    "architectures": ["LlamaForCausalLM"],
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 64,
+    "vocab_size": 300,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "tie_word_embeddings": False,
 }
 
 
@@ -84,7 +100,37 @@ def eager(
     return artifact("torch", path, signature)
 
 
-OWN_TINY: dict[str, Callable[[Path], Artifact]] = {}
+def language_model(path: Path, **config: Any) -> Artifact:
+    """A seeded Llama with a SentencePiece tokenizer of its own, in the folder ``path``."""
+    model = eager(path, "transformers", {**LLAMA, **config})
+    (path / "tokenizer.model").write_bytes(sentencepiece_model())
+    return artifact("torch", path, model.signature)
+
+
+@cache
+def sentencepiece_model() -> bytes:
+    """A tokenizer of 300 pieces, bytes included, trained on a few sentences."""
+    import sentencepiece
+
+    made = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(
+            [
+                "the cat sat on the mat and the dog ran after the cat",
+                "a model is weighed where it will serve, and not where it was made",
+            ]
+        ),
+        model_writer=made,
+        vocab_size=LLAMA["vocab_size"],
+        model_type="bpe",
+        byte_fallback=True,
+        num_threads=1,
+        minloglevel=2,
+    )
+    return made.getvalue()
+
+
+OWN_TINY: dict[str, Callable[[Path], Artifact]] = {"gguf": language_model}
 """The eager model a format's contract is tested on, where that cannot be the digits net."""
 
 

@@ -93,13 +93,14 @@ def test_a_gpu_changes_the_advice(no_gpu: Path) -> None:
 
 
 def test_reach_names_every_other_format_and_says_why_not(no_gpu: Path) -> None:
-    found = {reach.format: reach for reach in reach_from(in_format("torch").artifact)}
+    artifact = in_format("torch").artifact
+    found = {reach.format: reach for reach in reach_from(artifact)}
     known = ["onnx", "torchscript", "exported", "savedmodel", "gguf", "tensorrt"]
     assert list(found)[: len(known)] == known
     assert found["onnx"].reachable
     for name, reach in found.items():
         assert reach.reason.endswith(".") or "pip install" in reach.reason
-        assert reach.reachable == (name in registry.targets("torch"))
+        assert reach.reachable == (name in registry.targets("torch", artifact))
     assert found["tensorrt"].reason == "TensorRT needs an NVIDIA GPU; none was found here."
 
 

@@ -1,0 +1,26 @@
+"""GGUF: one file of a language model with its tokenizer, in 1 to 32 bits, run by llama.cpp."""
+
+from __future__ import annotations
+
+from engine.formats.gguf import conversion, quantize
+from engine.formats.gguf.about import describe, read_signature
+from engine.formats.gguf.llama import LLAMA
+from engine.formats.gguf.quantizations import GgufOptions
+from engine.formats.gguf.runner import load, open_runner
+from engine.registry import Format
+
+__all__ = ["FORMAT", "conversion", "quantize"]
+
+FORMAT = Format(
+    name="gguf",
+    label="GGUF",
+    suffix=".gguf",
+    requires=(LLAMA,),
+    load=load,
+    open_runner=open_runner,
+    read_signature=read_signature,
+    describe=describe,
+    import_module="llama_cpp",
+    runtime="llama.cpp",
+    options=GgufOptions,
+)

@@ -1,0 +1,105 @@
+"""From an eager language model with its tokenizer to a GGUF file of any type, in one request."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from engine.architectures import folder
+from engine.errors import EngineError, UnsupportedModel
+from engine.formats.gguf import converter as llama_converter
+from engine.formats.gguf.about import signature_of
+from engine.formats.gguf.file import check
+from engine.formats.gguf.llama import LLAMA
+from engine.formats.gguf.quantizations import QUANTIZATIONS, GgufOptions, Quantization
+from engine.formats.gguf.quantize import quantize, refuse_without_matrix
+from engine.registry import Conversion, converter
+from engine.types import Artifact, Signature, Step
+
+_MASK = "attention_mask"
+
+
+def fits(artifact: Artifact) -> str | None:
+    """Why llama.cpp's converter cannot take this model; None when it may."""
+    return _about_signature(artifact.signature) or _about_folder(artifact.path)
+
+
+def _about_signature(signature: Signature) -> str | None:
+    inputs = [spec.name for spec in signature.inputs]
+    outputs = [spec.name for spec in signature.outputs]
+    talks = inputs[:1] == ["input_ids"] and set(inputs[1:]) <= {_MASK} and outputs == ["logits"]
+    if talks and len(signature.outputs[0].shape) == 3:
+        return None
+    return (
+        "GGUF holds language models that say the next token (input_ids in, logits for every token "
+        f"out); this one takes {', '.join(inputs) or 'nothing'} and gives "
+        f"{', '.join(outputs) or 'nothing'}."
+    )
+
+
+def _about_folder(model: Path) -> str | None:
+    try:
+        config = folder.read_spec(model).config
+    except EngineError as error:
+        return error.message
+    known = llama_converter.known()
+    if not known:
+        return (
+            "llama.cpp's converter is not in this environment; `make setup` puts it there "
+            "(scripts/llama_converter)."
+        )
+    named = (config.get("architectures") or [None])[0]
+    if named not in known:
+        families = ", ".join(sorted(set(known.values())))
+        return (
+            f"llama.cpp does not know the architecture {str(named)[:60]!r}; it knows "
+            f"{len(known)} of these families: {families}."
+        )
+    if not llama_converter.has_vocabulary(model):
+        return (
+            "These weights came without their tokenizer, which a GGUF file carries inside: bring "
+            "the whole Hugging Face folder (tokenizer.model or tokenizer.json beside the weights)."
+        )
+    return None
+
+
+@converter("torch", "gguf", fits=fits)
+def gguf_from_torch(source: Artifact, out: Path, options: GgufOptions) -> Conversion:
+    """llama.cpp's converter, then its quantizer where the converter does not write that type."""
+    wanted = QUANTIZATIONS[options.type]
+    refuse_without_matrix(wanted)
+    if why := fits(source):
+        raise UnsupportedModel(why, hint="Every other format may still take it.")
+    direct = llama_converter.OUTPUTS.get(wanted.name)
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        model = scratch / "model"
+        llama_converter.lay_out(source.path, model)
+        if direct:
+            llama_converter.convert(model, out, direct, scratch)
+            notes: tuple[str, ...] = ()
+        else:
+            # F32 is what the original is in: nothing is lost before the quantizer looks.
+            whole = scratch / "whole.gguf"
+            llama_converter.convert(model, whole, llama_converter.OUTPUTS["F32"], scratch)
+            notes = quantize(whole, out, wanted, len(os.sched_getaffinity(0)))
+    return _conversion(source, out, wanted, notes, quantized=not direct)
+
+
+def _conversion(
+    source: Artifact, out: Path, wanted: Quantization, notes: tuple[str, ...], *, quantized: bool
+) -> Conversion:
+    header = check(out)
+    rows, length = source.signature.inputs[0].shape
+    signature = signature_of(header.vocabulary or 0, rows, length)
+    if any(spec.name == _MASK for spec in source.signature.inputs):
+        notes += ("The attention_mask is not an input any more: every token counts.",)
+    step = Step(
+        verb="convert and quantize" if quantized else "convert",
+        tool="llama.cpp's convert_hf_to_gguf.py",
+        version=LLAMA.version or "",
+        options={"type": wanted.name},
+        notes=notes,
+    )
+    return Conversion(signature, step, wanted.name)

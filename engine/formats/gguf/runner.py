@@ -1,0 +1,309 @@
+"""A GGUF file loaded into llama.cpp: logits for a batch of token rows, and text as it is made."""
+
+from __future__ import annotations
+
+import codecs
+import ctypes
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from engine.errors import BadRequest
+from engine.feeds import check_feed
+from engine.formats.gguf.file import check
+from engine.formats.gguf.llama import failed, library, llama_errors
+from engine.types import Artifact, Feed, RunnerOptions, Signature
+
+_ROOM = 32
+"""A context is a multiple of this many tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is picked. A temperature of 0 takes the likeliest, every time."""
+
+    temperature: float = 0.0
+    top_k: int = 40
+    top_p: float = 0.95
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of an answer. ``text`` may be empty while a character is not complete."""
+
+    id: int
+    text: str
+
+
+def load(path: Path) -> Any:
+    """The ``llama_model``, its weights mapped from the file. Free it with ``llama_model_free``.
+
+    Raises InvalidModel, UnsupportedModel.
+    """
+    check(path)
+    return _load(path)
+
+
+def _load(path: Path) -> Any:
+    llama = library()
+    params = llama.llama_model_default_params()
+    params.load_mode = llama.LLAMA_LOAD_MODE_MMAP
+    params.n_gpu_layers = 0
+    with llama_errors("loading the model"):
+        model = llama.llama_model_load_from_file(str(path).encode(), params)
+        if not model:
+            raise failed("loading the model")
+    return model
+
+
+def open_runner(artifact: Artifact, options: RunnerOptions) -> LlamaRunner:
+    """A Runner over the file."""
+    return LlamaRunner(artifact.path, artifact.signature, options)
+
+
+class LlamaRunner:
+    """A Runner that can also talk: ``tokenize``, ``detokenize`` and ``generate``.
+
+    Keys and values are kept in F16, llama.cpp's default, except for F32 files: who asks for F32
+    asks for every bit.
+    """
+
+    def __init__(self, path: Path, signature: Signature, options: RunnerOptions) -> None:
+        self._path = path
+        self._signature = signature
+        self._options = options
+        self._model: Any = None
+        self._context: _Context | None = None
+
+    def __enter__(self) -> Self:
+        self._llama = library()
+        header = check(self._path)
+        self._exact = header.stores_only("F32")
+        self._model = _load(self._path)
+        self._vocabulary = self._llama.llama_model_get_vocab(self._model)
+        self.context_length = int(self._llama.llama_model_n_ctx_train(self._model))
+        self.vocabulary_size = int(self._llama.llama_vocab_n_tokens(self._vocabulary))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close_context()
+        if self._model is not None:
+            self._llama.llama_model_free(self._model)
+            self._model = None
+
+    def infer(self, feed: Feed) -> dict[str, np.ndarray]:
+        """The logits after every token. Each row is a sequence of its own.
+
+        Raises BadRequest for a wrong feed, InvalidModel when the model fails.
+        """
+        check_feed(feed, self._signature)
+        tokens = feed[self._signature.inputs[0].name]
+        rows, length = tokens.shape
+        self._check_tokens(tokens)
+        self._check_length(length)
+        context = self._context_for(rows, length)
+        context.clear()
+        logits = context.decode_rows(tokens)
+        return {self._signature.outputs[0].name: logits}
+
+    def tokenize(self, text: str, *, special: bool = True) -> list[int]:
+        """The tokens of a text, with the model's begin token where ``special``."""
+        data = text.encode()
+        room = len(data) + 8
+        buffer = (self._llama.llama_token * room)()
+        count = self._llama.llama_tokenize(
+            self._vocabulary, data, len(data), buffer, room, special, special
+        )
+        if count < 0:
+            raise failed("reading the text")
+        return list(buffer[:count])
+
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        """The text of tokens; bytes that are no text become the replacement mark."""
+        self._check_tokens(np.asarray(tokens, np.int64))
+        return b"".join(map(self._piece, tokens)).decode("utf-8", "replace")
+
+    def generate(
+        self,
+        prompt: str | Sequence[int],
+        most: int = 128,
+        sampling: Sampling | None = None,
+        *,
+        stop_at_end: bool = True,
+    ) -> Iterator[Token]:
+        """An answer, token by token, as each is made: at most ``most`` tokens.
+
+        ``stop_at_end=False`` goes on past the model's end mark, for timing. Raises BadRequest
+        when the prompt is empty or leaves no room in the model's context.
+        """
+        given = self.tokenize(prompt) if isinstance(prompt, str) else list(prompt)
+        self._check_tokens(np.asarray(given, np.int64))
+        if not given or most < 1:
+            raise BadRequest("There is nothing to go on from.", hint="Write a prompt first.")
+        self._check_length(len(given) + 1)
+        room = min(len(given) + most, self.context_length)
+        context = self._context_for(1, room)
+        context.clear()
+        return self._stream(context, given, room - len(given), sampling or Sampling(), stop_at_end)
+
+    def _stream(
+        self, context: _Context, given: list[int], most: int, sampling: Sampling, stop: bool
+    ) -> Iterator[Token]:
+        llama, decoder = self._llama, codecs.getincrementaldecoder("utf-8")("replace")
+        sampler = _sampler(llama, sampling)
+        try:
+            context.decode(given, 0)
+            for place in range(len(given), len(given) + most):
+                token = int(llama.llama_sampler_sample(sampler, context.handle, -1))
+                if stop and llama.llama_vocab_is_eog(self._vocabulary, token):
+                    return
+                yield Token(token, decoder.decode(self._piece(token)))
+                if place + 1 < len(given) + most:
+                    context.decode([token], place)
+        finally:
+            llama.llama_sampler_free(sampler)
+
+    def _piece(self, token: int) -> bytes:
+        room = 256
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            size = self._llama.llama_token_to_piece(self._vocabulary, token, buffer, room, 0, False)
+            if size >= 0:
+                return buffer.raw[:size]
+            room = -size
+
+    def _context_for(self, rows: int, length: int) -> _Context:
+        """The context of this size; kept, because the next call mostly has the same."""
+        size = (rows, length)
+        if self._context is None or self._context.size != size:
+            self._close_context()
+            self._context = _Context(self._llama, self._model, size, self._options, self._exact)
+        return self._context
+
+    def _close_context(self) -> None:
+        if self._context is not None:
+            self._context.close()
+            self._context = None
+
+    def _check_tokens(self, tokens: np.ndarray) -> None:
+        if tokens.size and not 0 <= tokens.min() <= tokens.max() < self.vocabulary_size:
+            raise BadRequest(
+                f"Tokens of this model are 0 to {self.vocabulary_size - 1}; "
+                f"it was given {tokens.min()} to {tokens.max()}.",
+                hint="Use the model's own tokenizer.",
+            )
+
+    def _check_length(self, length: int) -> None:
+        if length > self.context_length:
+            raise BadRequest(
+                f"This model sees at most {self.context_length} tokens; it was given {length}.",
+                hint="Shorten the text.",
+            )
+
+
+class _Context:
+    """Memory for a number of rows of tokens, and the batch that fills it."""
+
+    def __init__(
+        self, llama: Any, model: Any, size: tuple[int, int], options: RunnerOptions, exact: bool
+    ) -> None:
+        self._llama = llama
+        self.size = size
+        rows, length = size
+        tokens = rows * length
+        params = llama.llama_context_default_params()
+        params.n_seq_max = rows
+        params.n_ctx = rows * -(-length // _ROOM) * _ROOM
+        params.n_batch = tokens
+        params.n_ubatch = min(tokens, params.n_ubatch)
+        params.n_threads = params.n_threads_batch = options.threads
+        params.no_perf = True
+        if exact:
+            params.type_k = params.type_v = llama.GGML_TYPE_F32
+            params.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        with llama_errors("making room for the tokens"):
+            self.handle = llama.llama_init_from_model(model, params)
+            if not self.handle:
+                raise failed("making room for the tokens")
+        self._vocabulary = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model))
+        self._batch = llama.llama_batch_init(tokens, 0, 1)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._llama.llama_batch_free(self._batch)
+        self._llama.llama_free(self.handle)
+
+    def clear(self) -> None:
+        """Forget every token."""
+        self._llama.llama_memory_clear(self._llama.llama_get_memory(self.handle), False)
+
+    def decode_rows(self, tokens: np.ndarray) -> np.ndarray:
+        """All rows from their beginning; the logits, float32 [rows, length, vocabulary]."""
+        rows, length = tokens.shape
+        self._fill(
+            tokens.ravel(),
+            np.tile(np.arange(length), rows),
+            np.repeat(np.arange(rows), length),
+            np.ones(tokens.size),
+        )
+        self._run()
+        found = np.ctypeslib.as_array(
+            self._llama.llama_get_logits(self.handle), (rows, length, self._vocabulary)
+        )
+        return found.copy()
+
+    def decode(self, tokens: Sequence[int], start: int) -> None:
+        """More tokens of the one row, from the position ``start``; logits of the last only."""
+        last = np.zeros(len(tokens))
+        last[-1] = 1
+        places = np.arange(start, start + len(tokens))
+        self._fill(np.asarray(tokens), places, np.zeros(len(tokens)), last)
+        self._run()
+
+    def _fill(
+        self, tokens: np.ndarray, places: np.ndarray, rows: np.ndarray, wanted: np.ndarray
+    ) -> None:
+        batch, count = self._batch, len(tokens)
+        batch.n_tokens = count
+        for target, values in (
+            (batch.token, tokens),
+            (batch.pos, places),
+            (batch.n_seq_id, np.ones(count)),
+            (batch.logits, wanted),
+        ):
+            np.ctypeslib.as_array(target, (count,))[:] = values
+        for index, row in enumerate(rows.astype(int).tolist()):
+            batch.seq_id[index][0] = row
+
+    def _run(self) -> None:
+        with llama_errors("running the model"):
+            status = self._llama.llama_decode(self.handle, self._batch)
+            if status != 0:
+                raise failed("running the model")
+
+
+def _sampler(llama: Any, sampling: Sampling) -> Any:
+    chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
+    steps = (
+        [llama.llama_sampler_init_greedy()]
+        if sampling.temperature <= 0
+        else [
+            llama.llama_sampler_init_top_k(sampling.top_k),
+            llama.llama_sampler_init_top_p(sampling.top_p, 1),
+            llama.llama_sampler_init_temp(sampling.temperature),
+            llama.llama_sampler_init_dist(sampling.seed),
+        ]
+    )
+    for step in steps:
+        llama.llama_sampler_chain_add(chain, step)
+    return chain
