@@ -1,10 +1,10 @@
 PORT ?= 8501
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help env run test check format pictures bench clean
+.PHONY: help env run test check format conformance pictures bench clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "make run PORT=8600 serves on another port."
 
 env: ## prepare the environment; .venv leads to it
@@ -29,6 +29,10 @@ format: ## let ruff format and fix what it can
 	@scripts/environment dev
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
+
+conformance: ## ONNX's own cases through the lowering to TensorFlow, counted (minutes)
+	@scripts/environment dev
+	$(PYTHON) -m tests.conformance
 
 pictures: ## renew the README's pictures from the last test run
 	@$(PYTHON) scripts/pictures

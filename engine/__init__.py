@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from engine.reports.figures import Figures, figures
     from engine.reports.model import Advice, Report
     from engine.reports.render import export_html
-    from engine.samples import Sample
     from engine.samples import samples as list_samples
     from engine.sources import models_folder
     from engine.sources.uploads import save as save_upload
@@ -105,7 +104,6 @@ __all__ = [
     "ReferenceRow",
     "ReferenceTable",
     "Report",
-    "Sample",
     "Signature",
     "Target",
     "TensorSpec",
@@ -183,7 +181,6 @@ _HOMES = {
     "ReferenceRow": "engine.knowledge:ReferenceRow",
     "ReferenceTable": "engine.knowledge:ReferenceTable",
     "Report": "engine.reports.model:Report",
-    "Sample": "engine.samples:Sample",
     "Signature": "engine.types:Signature",
     "Target": "engine.types:Target",
     "TensorSpec": "engine.types:TensorSpec",

@@ -46,7 +46,7 @@ def body(node: Any, opset: int, inputs: Sequence[np.dtype[Any] | None]) -> Any:
     if schema.has_function:
         version = _newest(schema.function_opset_versions, opset)
         function.ParseFromString(schema.get_function_with_opset_version(version))
-        return function
+        return _with_defaults(function, schema)
     if schema.has_context_dependent_function:
         version = _newest(schema.context_dependent_function_opset_versions, opset)
         types = [_type(dtype) for dtype in inputs]
@@ -54,8 +54,17 @@ def body(node: Any, opset: int, inputs: Sequence[np.dtype[Any] | None]) -> Any:
             version, node.SerializeToString(), types
         )
         function.ParseFromString(text)
-        return function
+        return _with_defaults(function, schema)
     return None
+
+
+def _with_defaults(function: Any, schema: Any) -> Any:
+    """ONNX keeps the defaults of an operator's attributes in its schema, not in its body."""
+    for name, attribute in schema.attributes.items():
+        if attribute.default_value.name:
+            function.attribute_proto.add().CopyFrom(attribute.default_value)
+            function.attribute_proto[-1].name = name
+    return function
 
 
 def defaults_of(function: Any) -> Mapping[str, Any]:

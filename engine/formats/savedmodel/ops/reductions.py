@@ -1,4 +1,4 @@
-"""Sums, means, extremes … over axes, channels-last where the input is."""
+"""Reductions over axes, and where along them the largest element lies."""
 
 from __future__ import annotations
 
@@ -27,22 +27,55 @@ _REDUCE: dict[str, Callable[[Any, Any, bool], Any]] = {
 
 
 @op(*_REDUCE, layout="own")
-def reduce(node: Node, x: Value, *_: Value | None) -> Any:
+def reduce(node: Node, x: Value, axes: Value | None = None) -> Any:
     """Over ``axes``; without any over all, or (``noop_with_empty_axes``) over none."""
-    axes, keep = node.ints(1, "axes"), bool(node.get("keepdims", 1))
-    if not axes:
-        if node.get("noop_with_empty_axes", 0):
-            return x
-        axes = None
+    over, keep = _axes(node, axes), bool(node.get("keepdims", 1))
     rank = x.rank
-    if axes is not None and keep and x.only_last and rank is not None:
-        places = [last_axis(axis, rank) for axis in axes]
-        return Value(last=_reduced(node.op, x.last(), places, keep))
-    return _reduced(node.op, x.plain(), axes, keep)
+    if isinstance(over, list) and over and x.only_last and rank is not None:
+        places = [last_axis(axis, rank) for axis in over]
+        if keep:
+            return Value(last=_reduced(node.op, x.last(), places, keep))
+        if {*range(1, rank - 1)} <= set(places):  # What is left has no space to lay out.
+            return _reduced(node.op, x.last(), places, keep)
+    return _reduced(node.op, x.plain(), over, keep)
 
 
-def _reduced(operator: str, x: Any, axes: list[int] | None, keep: bool) -> Any:
+def _axes(node: Node, axes: Value | None) -> Any:
+    """A list where they are known, else a tensor; None for every axis."""
+    if axes is None:
+        found = node.get("axes")
+    elif axes.shape == (0,):
+        found = []
+    else:
+        found = axes.elements() if axes.array is not None else axes.plain()
+    if found is None or (isinstance(found, list) and not found):
+        return [] if node.get("noop_with_empty_axes", 0) else None
+    return found
+
+
+def _reduced(operator: str, x: Any, axes: Any, keep: bool) -> Any:
     call = _REDUCE[operator]
     if x.dtype == tf.bool:
         return (tf.reduce_all if operator == "ReduceMin" else tf.reduce_any)(x, axes, keep)
     return tf.cast(call(widened(x), axes, keep), x.dtype)
+
+
+@op("ArgMax", "ArgMin")
+def arg_extreme(node: Node, x: Any) -> Any:
+    """The index of the first (or last) extreme element along an axis."""
+    axis = node.get("axis", 0)
+    find = tf.argmax if node.op == "ArgMax" else tf.argmin
+    if node.get("select_last_index", 0):
+        last = tf.shape(x, tf.int64)[axis] - 1
+        found = last - find(tf.reverse(x, [axis]), axis)
+    else:
+        found = find(x, axis)
+    return tf.expand_dims(found, axis) if node.get("keepdims", 1) else found
+
+
+@op("CumSum", "CumProd")
+def cumulative(node: Node, x: Any, axis: Any) -> Any:
+    """Running sums or products along an axis."""
+    run = tf.cumsum if node.op == "CumSum" else tf.math.cumprod
+    along = tf.reshape(axis, [])
+    return run(x, along, bool(node.get("exclusive", 0)), bool(node.get("reverse", 0)))

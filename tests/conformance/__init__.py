@@ -1,0 +1,1 @@
+"""ONNX's own conformance cases, run through the lowering to TensorFlow."""

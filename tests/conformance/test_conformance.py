@@ -1,0 +1,50 @@
+"""The conformance suite keeps its own rules."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance import run as runs
+from tests.conformance.cases import KINDS, Case, excluded, exclusions, load
+
+
+@pytest.fixture(scope="module")
+def cases() -> dict[str, Case]:
+    return {case.id: case for kind in KINDS for case in load(kind)}
+
+
+def test_nothing_is_missing(cases: dict[str, Case]) -> None:
+    """The numbers of onnx 1.23.2; a new onnx needs a new run."""
+    counts = {kind: len(load(kind)) for kind in KINDS}
+    assert counts == {
+        "node": 1884,
+        "pytorch-converted": 82,
+        "pytorch-operator": 35,
+        "simple": 23,
+        "light": 9,
+    }
+
+
+def test_every_exclusion_is_the_reason_for_a_case(cases: dict[str, Case]) -> None:
+    used = {excluded(case) for case in cases.values()}
+    assert [rule for rule in exclusions() if rule not in used] == []
+
+
+def test_a_crash_costs_the_case_it_happened_in() -> None:
+    names = [f"node/test_{name}" for name in ("relu", "abs", "neg")]
+    errors = runs.run(names, processes=1, worker="tests.conformance.probe_worker")
+    assert set(errors) == set(names)
+    assert errors["node/test_relu"] is None
+    assert errors["node/test_neg"] is None
+    assert "the process ended with -9" in (errors["node/test_abs"] or "")
+
+
+def test_a_wrong_answer_is_a_failure() -> None:
+    """The judge itself can fail: the same case, held against another's output."""
+    from tests.conformance import worker
+
+    relu, swapped = (
+        next(c for c in load("node") if c.id == f"node/test_{n}") for n in ("relu", "abs")
+    )
+    wrong = Case(relu.kind, relu.name, relu.model, swapped.data, relu.rtol, relu.atol)
+    assert "Differs" in (worker.verdict(wrong) or "")
