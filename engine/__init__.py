@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from engine.reports.figures import Figures, figures
     from engine.reports.model import Advice, Report
     from engine.reports.render import export_html
+    from engine.samples import Sample
     from engine.samples import samples as list_samples
     from engine.sources import models_folder
     from engine.sources.uploads import save as save_upload
@@ -104,6 +105,7 @@ __all__ = [
     "ReferenceRow",
     "ReferenceTable",
     "Report",
+    "Sample",
     "Signature",
     "Target",
     "TensorSpec",
@@ -181,6 +183,7 @@ _HOMES = {
     "ReferenceRow": "engine.knowledge:ReferenceRow",
     "ReferenceTable": "engine.knowledge:ReferenceTable",
     "Report": "engine.reports.model:Report",
+    "Sample": "engine.samples:Sample",
     "Signature": "engine.types:Signature",
     "Target": "engine.types:Target",
     "TensorSpec": "engine.types:TensorSpec",

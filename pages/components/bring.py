@@ -15,7 +15,8 @@ TAKES = (
     "ONNX (.onnx, or a zip with its external data), TorchScript, torch.export (.pt2), a state_dict "
     "(.pt, .pth, .safetensors), or a Hugging Face folder as a zip. Recognised by content."
 )
-_ICONS = {"resnet50": "image", "digits": "looks_5", "adaptive": "fork_right"}
+_ICONS = {"resnet50": "image", "digits": "looks_5", "adaptive": "fork_right", "llama": "chat"}
+_IN_A_ROW = 4
 _SMALL_MB = 50
 _NO_ARCHITECTURE = "The file says it itself"
 
@@ -39,21 +40,26 @@ def choices() -> ImportRequest | None:
 def _samples() -> ImportRequest | None:
     asked = None
     samples = engine.list_samples()
-    for column, sample in zip(st.columns(len(samples)), samples, strict=True):
-        with column.container(border=True, height="stretch"):
-            icon = _ICONS.get(sample.name, "deployed_code")
-            st.markdown(f":material/{icon}: **{sample.label}**")
-            st.markdown(sample.sentence)
-            st.space("stretch")
-            pressed = st.button(
-                f"Use {sample.label}",
-                key=f"sample-{sample.name}",
-                type="primary" if sample is samples[0] else "secondary",
-                width="stretch",
-            )
-            if pressed:
-                asked = ImportRequest("sample", sample.name)
+    for start in range(0, len(samples), _IN_A_ROW):
+        row = samples[start : start + _IN_A_ROW]
+        for column, sample in zip(st.columns(_IN_A_ROW), row, strict=False):
+            with column.container(border=True, height="stretch"):
+                asked = _sample(sample, first=sample is samples[0]) or asked
     return asked
+
+
+def _sample(sample: engine.Sample, *, first: bool) -> ImportRequest | None:
+    icon = _ICONS.get(sample.name, "deployed_code")
+    st.markdown(f":material/{icon}: **{sample.label}**")
+    st.markdown(sample.sentence)
+    st.space("stretch")
+    pressed = st.button(
+        f"Use {sample.label}",
+        key=f"sample-{sample.name}",
+        type="primary" if first else "secondary",
+        width="stretch",
+    )
+    return ImportRequest("sample", sample.name) if pressed else None
 
 
 def _upload() -> ImportRequest | None:
