@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from engine.samples import samples as list_samples
     from engine.sources import models_folder
     from engine.sources.uploads import save as save_upload
+    from engine.store.artifacts import report_of as conversion_report
     from engine.store.library import (
         artifacts_of,
         delete_model,
@@ -120,6 +121,7 @@ __all__ = [
     "cancel",
     "choices",
     "claims",
+    "conversion_report",
     "decision_tree",
     "delete_model",
     "delete_report",
@@ -198,6 +200,7 @@ _HOMES = {
     "cancel": "engine.jobs.client:cancel",
     "choices": "engine.options:choices",
     "claims": "engine.knowledge:claims",
+    "conversion_report": "engine.store.artifacts:report_of",
     "decision_tree": "engine.knowledge:decision_tree",
     "delete_model": "engine.store.library:delete_model",
     "delete_report": "engine.store.library:delete_report",

@@ -64,6 +64,10 @@ class Format:
         return f"{self.runtime or self.label} {artifact.variant}".strip()
 
 
+REPORT = "export.md"
+"""The name of a conversion's report, in the folder that holds the artifact."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conversion:
     """What a converter gives back: the signature it produced and the steps it took."""
@@ -71,6 +75,8 @@ class Conversion:
     signature: Signature
     step: Step
     variant: str = ""
+    report: str = ""
+    """What the exporter had to say at length, as Markdown; kept beside the artifact."""
 
 
 Converter = Callable[[Artifact, Path, Any], Conversion]

@@ -110,7 +110,7 @@ def test_siblings_do_not_import_each_other(folder: str) -> None:
 def test_formats_know_only_the_contracts() -> None:
     """And the two files the PyTorch formats share: runners over tensors, modules to graphs."""
     contracts = ("types", "errors", "options", "registry", "lazy", "records", "files", "feeds")
-    allowed = (*contracts, "architectures", "tensors", "exporting")
+    allowed = (*contracts, "architectures", "tensors", "exporting", "opsets")
 
     def wrong(path: Path, name: str) -> bool:
         if is_of_own_package(path, "formats", name):

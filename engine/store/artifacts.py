@@ -8,11 +8,14 @@ import sqlalchemy as sa
 
 from engine.errors import NotFound
 from engine.records import dump, parse
+from engine.registry import REPORT
 from engine.store import documents
 from engine.store.database import insert_new, now, transaction
 from engine.store.schema import artifact as table
 from engine.types import Artifact
 from engine.verify.model import Verification
+
+_REPORT_SHOWN = 100_000
 
 
 def save(artifact: Artifact, model_id: str) -> None:
@@ -61,6 +64,15 @@ def exist(artifact_ids: tuple[str, ...]) -> bool:
     query = sa.select(sa.func.count()).select_from(table).where(table.c.id.in_(artifact_ids))
     with transaction() as connection:
         return connection.scalar(query) == len(set(artifact_ids))
+
+
+def report_of(artifact: Artifact) -> str:
+    """What its exporter left to be read, as Markdown, cut where it grows long; else empty."""
+    path = artifact.path.parent / REPORT
+    if not path.is_file():
+        return ""
+    with path.open(encoding="utf-8") as file:
+        return file.read(_REPORT_SHOWN)
 
 
 def save_verification(verification: Verification) -> None:

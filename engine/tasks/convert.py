@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import registry
+from engine.files import disk_errors
 from engine.jobs.protocol import Context
 from engine.options import read
 from engine.records import dump, parse
@@ -55,9 +56,13 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     with _without_collector():
         conversion = registry.edge(source, target)(artifact, path, options)
     step = replace(conversion.step, seconds=round(time.perf_counter() - started, 3))
+    whole = _whole(path)
+    if conversion.report:
+        with disk_errors():
+            (folder / registry.REPORT).write_text(conversion.report, encoding="utf-8")
     context.progress(f"{made.label} written", 1.0)
     return {
-        "path": _whole(path).relative_to(context.out).as_posix(),
+        "path": whole.relative_to(context.out).as_posix(),
         "signature": dump(conversion.signature),
         "step": dump(step),
         "variant": conversion.variant,

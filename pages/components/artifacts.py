@@ -44,6 +44,10 @@ def card(artifact: Artifact, verification: Verification | None) -> None:
             _lineage(artifact)
             if verification:
                 _cases(verification)
+        report = engine.conversion_report(artifact)
+        if report:
+            with st.expander("What the exporter reported"):
+                st.code(report, language=None, height=400)
 
 
 def _badge(verification: Verification | None) -> None:

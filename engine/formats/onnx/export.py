@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,19 +19,21 @@ from engine.exporting import (
     script,
 )
 from engine.files import disk_errors
+from engine.formats.onnx import finishing
+from engine.formats.onnx.blame import placed
+from engine.formats.onnx.finishing import finished, save
 from engine.formats.onnx.options import OnnxOptions
-from engine.formats.onnx.reading import graph_only, onnx_errors, read_signature
+from engine.formats.onnx.reading import load
 from engine.lazy import Requirement
+from engine.opsets import moved
 from engine.registry import Conversion, converter
 from engine.registry import load as load_artifact
 from engine.tensors import first_line
-from engine.types import Artifact, Signature, Step, TensorSpec
+from engine.types import Artifact, Signature, Step
 
 _TORCH = Requirement("torch", "torch")
-PROTOBUF_LIMIT = 2_000_000_000
-"""Bytes above which weights must lie beside the graph: a protobuf ends at 2 GiB."""
-LEGACY_OPSET = 20
-"""The newest opset the TorchScript-based exporter writes."""
+LEGACY_OPSET, DYNAMO_OPSET = 20, 18
+"""The newest opset the TorchScript-based exporter writes, the oldest the dynamo exporter does."""
 
 
 @converter("torch", "onnx")
@@ -65,19 +68,33 @@ def onnx_from_torchscript(source: Artifact, out: Path, options: OnnxOptions) -> 
 def _from_program(program: Any, source: Artifact, out: Path, options: OnnxOptions) -> Conversion:
     import torch
 
+    reports = out.with_name("reports")
+
     def write(target: Path) -> None:
         made: Any = torch.onnx.export(
             program,
             dynamo=True,
             # The program has forgotten what its axes were called.
             dynamic_shapes=dynamic_shapes(source.signature),
-            opset_version=options.opset,
+            opset_version=max(options.opset, DYNAMO_OPSET),
+            optimize=options.fold,
             verbose=False,
+            report=True,
+            artifacts_dir=str(reports),
             **_names(source.signature),
         )
         made.save(str(target), external_data=_outgrows(program))
 
-    return _export(write, source, out, Step("export", "torch.onnx (dynamo)", "", {}))
+    step = Step("export", "torch.onnx (dynamo)", _TORCH.version or "")
+    try:
+        said = _export(write, out, program)
+        if options.opset < DYNAMO_OPSET:
+            save(moved(load(out), options.opset), out)
+        report = "".join(path.read_text("utf-8") for path in sorted(reports.glob("*.md")))
+    finally:
+        shutil.rmtree(reports, ignore_errors=True)
+    made = finished(out, source, step, options)
+    return replace(made, report=_report(made.step, said, report))
 
 
 def _from_module(
@@ -87,7 +104,6 @@ def _from_module(
     import torch
 
     signature = source.signature
-    opset = min(options.opset, LEGACY_OPSET)
 
     def write(target: Path) -> None:
         torch.onnx.export(
@@ -95,41 +111,45 @@ def _from_module(
             example_tensors(signature),
             str(target),
             dynamo=False,
-            opset_version=opset,
+            opset_version=min(options.opset, LEGACY_OPSET),
+            do_constant_folding=options.fold,
             dynamic_axes=_dynamic_axes(signature),
             **_names(signature),
         )
 
-    step = Step("export", "torch.onnx (TorchScript-based)", "", {}, (why,))
-    return _export(write, source, out, step)
+    step = Step("export", "torch.onnx (TorchScript-based)", _TORCH.version or "", {}, (why,))
+    said = _export(write, out, module)
+    if options.opset > LEGACY_OPSET:
+        save(moved(load(out), options.opset), out)
+    made = finished(out, source, step, options)
+    return replace(made, report=_report(made.step, said, ""))
 
 
-def _export(write: Callable[[Path], None], source: Artifact, out: Path, step: Step) -> Conversion:
-    """Write, check, and say what came of it. Raises UnsupportedModel naming the operators."""
-    import onnx
-
+def _export(write: Callable[[Path], None], out: Path, model: Any) -> tuple[str, ...]:
+    """Write; gives what the exporter warned of. Raises UnsupportedModel naming the operators."""
     try:
-        with warnings.catch_warnings(), disk_errors():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True) as caught, disk_errors():
+            warnings.simplefilter("always")
             write(out)
     except (EngineError, MemoryError, OSError):
         raise
     except Exception as error:
-        raise _inexpressible(error) from error
-    with onnx_errors("checking the exported file"):
-        onnx.checker.check_model(str(out))
-    opset = next(item.version for item in graph_only(out).opset_import if not item.domain)
-    return Conversion(
-        replace(source.signature, outputs=_outputs(source.signature, read_signature(out))),
-        replace(step, version=_TORCH.version or "", options={"opset": opset}),
-    )
+        raise _inexpressible(error, model) from error
+    return tuple(dict.fromkeys(first_line(str(item.message)) for item in caught))
 
 
-def _inexpressible(error: Exception) -> EngineError:
+def _report(step: Step, said: tuple[str, ...], exporter: str) -> str:
+    """What the exporter left to be read: its warnings, then its own report where it writes one."""
+    lines = [f"# {step.tool} {step.version}", "", *step.notes, ""]
+    lines += ["## Warnings", "", *(said or ("None.",)), ""]
+    return "\n".join(lines) + exporter
+
+
+def _inexpressible(error: Exception, model: Any) -> EngineError:
     operators = operators_named(str(error.__cause__ or "") + " " + str(error))
     if operators:
         return UnsupportedModel(
-            f"ONNX cannot express this model: it has no form of {operators}.",
+            f"ONNX cannot express this model: it has no form of {placed(model, operators)}.",
             hint="Try TorchScript or torch.export, which keep PyTorch's own operators, "
             "or another opset.",
         )
@@ -153,11 +173,8 @@ def _dynamic_axes(signature: Signature) -> dict[str, dict[int, str]]:
     }
 
 
-def _outputs(asked: Signature, made: Signature) -> tuple[TensorSpec, ...]:
-    """The signature's outputs; the file's own where it had none."""
-    return asked.outputs or made.outputs
-
-
 def _outgrows(module: Any) -> bool:
     weights = (*module.parameters(), *module.buffers())
-    return bool(sum(item.numel() * item.element_size() for item in weights) > PROTOBUF_LIMIT)
+    return bool(
+        sum(item.numel() * item.element_size() for item in weights) > finishing.PROTOBUF_LIMIT
+    )
