@@ -38,12 +38,22 @@ class Weights:
         return tf.convert_to_tensor(self.variables[key])
 
     def _key(self, key: str, array: np.ndarray) -> str:
-        """Names repeat between the bodies of functions; arrays are told apart by identity."""
+        """Names repeat between the bodies of functions; arrays are told apart by what they hold.
+
+        Not by identity: a graph is traced twice, and what is folded is computed anew each time.
+        """
         wanted, number = key, 1
-        while self._arrays.setdefault(wanted, array) is not array:
+        while not _same(self._arrays.setdefault(wanted, array), array):
             number += 1
             wanted = f"{key}.{number}"
         return wanted
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    if one is other:
+        return True
+    alike = one.shape == other.shape and one.dtype == other.dtype
+    return alike and one.tobytes() == other.tobytes()
 
 
 def safe_name(text: str) -> str:
