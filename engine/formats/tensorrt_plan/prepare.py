@@ -1,0 +1,242 @@
+"""ONNX → a graph TensorRT takes: opset, precision, Q/DQ pairs, shapes, and the commands."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import ConversionError, UnsupportedModel
+from engine.files import disk_errors, hash_path
+from engine.formats.tensorrt_plan import check
+from engine.lazy import Requirement
+from engine.nvidia import PLAN_SCHEMA, GraphOptions, Plan, Profile, profile_for
+from engine.options import choice
+from engine.records import dump
+from engine.registry import Conversion, converter
+from engine.registry import load as load_artifact
+from engine.types import Artifact, Step
+
+GRAPH, DATA, PLAN = "model.onnx", "model.onnx.data", "tensorrt.json"
+PROTOBUF_LIMIT = 2_000_000_000
+"""Bytes above which weights must lie beside the graph: a protobuf ends at 2 GiB."""
+HALF_MAX, HALF_MIN = 65504.0, 5.96e-08
+"""The largest and the smallest positive value of FP16."""
+_ORT = Requirement("onnxruntime", "onnxruntime")
+_FLAGS = {"8.5": {"FP16": "--fp16", "INT8": "--int8"}, "10": {"": "--stronglyTyped"}}
+"""What trtexec needs beside the graph, by generation and precision; from 11 on, nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions(GraphOptions):
+    """What may be chosen when a graph is prepared without a GPU."""
+
+    version: str = choice(
+        "11",
+        "TensorRT on the GPU host",
+        "Decides the opset and which operators there are.",
+        values={"11": "11.x", "10": "10.x", "8.5": "8.5 or 8.6"},
+    )
+
+
+@converter("onnx", "tensorrt_plan")
+def tensorrt_plan_from_onnx(source: Artifact, out: Path, options: PlanOptions) -> Conversion:
+    """Put the precision into the graph, check it as TensorRT's parser will, and plan the build."""
+    model = load_artifact(source)
+    profile = profile_for(source.signature, options)
+    notes = [*_fit_opset(model, options.version)]
+    precision = _precision(model, options.precision)
+    if precision == "INT8":
+        notes += _quantized(model)
+    elif precision == "FP16" and _floats(model) != "FP16":
+        model, more = _half(model)
+        notes += more
+    check.refuse_unsupported(model, options.version)
+    notes += check.remarks(model)
+    _save(model, out)
+    plan = Plan(
+        schema=PLAN_SCHEMA,
+        precision=precision,
+        tensorrt=options.version,
+        opset=_opset(model).version,
+        onnx=GRAPH,
+        onnx_sha256=hash_path(out / GRAPH),
+        profile=profile,
+        operators=check.operators(model),
+        notes=tuple(notes),
+        commands=_commands(options.version, precision, profile),
+    )
+    with disk_errors():
+        text = json.dumps(dump(plan), indent=2, ensure_ascii=False)
+        (out / PLAN).write_text(text + "\n", encoding="utf-8")
+    told = {"precision": precision, "tensorrt": options.version, "opset": plan.opset}
+    step = Step("prepare for TensorRT", "onnxruntime", _ORT.version or "", told, tuple(notes))
+    return Conversion(source.signature, step, variant=precision)
+
+
+def _precision(model: Any, asked: str) -> str:
+    """The precision the graph is going to have. Raises UnsupportedModel where it cannot."""
+    has = "INT8" if check.is_quantized(model) else _floats(model)
+    if asked == "graph" or asked.upper() == has:
+        return has
+    if asked == "int8":
+        raise UnsupportedModel(
+            "INT8 needs the range of every activation, and this graph carries none: it has no "
+            "QuantizeLinear/DequantizeLinear pairs, and TensorRT no longer calibrates by itself.",
+            hint="Quantize the ONNX model with calibration data first (recipe "
+            "'onnx-quantize-static'), then bring that model. Static quantization inside Assay is "
+            "still to come.",
+        )
+    if asked == "fp16" and has == "FP32":
+        return "FP16"
+    raise UnsupportedModel(
+        f"The graph is {has} already; its {asked.upper()} values are gone.",
+        hint="Start from the model as it was before, or leave the precision as in the graph.",
+    )
+
+
+def _floats(model: Any) -> str:
+    """FP16 where most floating weights (or, without any, the inputs) are; else FP32."""
+    import onnx
+
+    half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+    kinds: Counter[int] = Counter()
+    for item in model.graph.initializer:
+        kinds[item.data_type] += int(np.prod(item.dims, dtype=np.int64))
+    if not kinds[half] and not kinds[single]:
+        kinds.update(value.type.tensor_type.elem_type for value in model.graph.input)
+    return "FP16" if kinds[half] > kinds[single] else "FP32"
+
+
+def _opset(model: Any) -> Any:
+    return next(item for item in model.opset_import if item.domain in ("", "ai.onnx"))
+
+
+def _fit_opset(model: Any, generation: str) -> tuple[str, ...]:
+    """Move the graph into the opsets this TensorRT reads, in place."""
+    import onnx
+
+    low, high = check.table()["opsets"][generation]
+    found = _opset(model).version
+    if low <= found <= high:
+        return ()
+    wanted = min(max(found, low), high)
+    try:
+        model.CopyFrom(onnx.version_converter.convert_version(model, wanted))
+    except Exception as error:
+        text = str(error).strip().splitlines()
+        raise UnsupportedModel(
+            f"TensorRT {generation} reads opsets {low} to {high}; this graph has {found} and "
+            f"cannot be moved to {wanted}: {text[0] if text else type(error).__name__}",
+            hint=f"Export the model with opset {wanted}, or take a newer TensorRT.",
+        ) from error
+    return (f"Opset {found} became {wanted}: TensorRT {generation} reads {low} to {high}.",)
+
+
+def _quantized(model: Any) -> tuple[str, ...]:
+    remarks = check.check_quantization(model)
+    folded = check.fold_biases(model)
+    if not folded:
+        return remarks
+    return (*remarks, f"{folded} INT32 biases became FP32: TensorRT dequantizes INT8 only.")
+
+
+def _half(model: Any) -> tuple[Any, tuple[str, ...]]:
+    """The graph in FP16, inputs and outputs in FP32; and what that does to it."""
+    import onnx
+    from onnxruntime.transformers import float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    notes = _range_notes(model)
+    kept = [name for name in check.operators(model) if name in float16.DEFAULT_OP_BLOCK_LIST]
+    if kept:
+        notes = (*notes, f"These operators stay FP32, with casts around them: {', '.join(kept)}.")
+    large = _weight_bytes(model) > PROTOBUF_LIMIT
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said in our notes instead
+            made = float16.convert_float_to_float16(
+                model,
+                keep_io_types=True,
+                disable_shape_infer=large,
+                min_positive_val=HALF_MIN,
+                max_finite_val=HALF_MAX,
+            )
+    except (ValueError, KeyError, TypeError, onnx.shape_inference.InferenceError) as error:
+        raise ConversionError(
+            f"The graph could not be made half precision: {error}",
+            hint="Keep FP32, or bring a graph that was made FP16 where it was trained.",
+        ) from error
+    sorted_ = OnnxModel(made)  # the casts were appended behind the nodes they feed
+    sorted_.topological_sort()
+    return sorted_.model, notes
+
+
+def _range_notes(model: Any) -> tuple[str, ...]:
+    """What of the weights does not fit into FP16."""
+    import onnx
+
+    over = under = 0
+    for item in model.graph.initializer:
+        if item.data_type == onnx.TensorProto.FLOAT:
+            values = np.abs(onnx.numpy_helper.to_array(item))
+            over += int(np.count_nonzero(values > HALF_MAX))
+            under += int(np.count_nonzero((values > 0) & (values < HALF_MIN)))
+    found = []
+    if over:
+        found.append(f"{over} weights are larger than FP16 holds and became {HALF_MAX:g}.")
+    if under:
+        found.append(f"{under} weights are smaller than FP16 holds and became {HALF_MIN:g}.")
+    return tuple(found)
+
+
+def _weight_bytes(model: Any) -> int:
+    return sum(len(item.raw_data) or item.ByteSize() for item in model.graph.initializer)
+
+
+def _save(model: Any, out: Path) -> None:
+    """Write the graph into the new folder ``out``; its weights beside it where they outgrow it."""
+    import onnx
+
+    with disk_errors():
+        out.mkdir(parents=True)
+        if _weight_bytes(model) > PROTOBUF_LIMIT:
+            onnx.save(model, str(out / GRAPH), save_as_external_data=True, location=DATA)
+        else:
+            onnx.save(model, str(out / GRAPH))
+    try:
+        onnx.checker.check_model(str(out / GRAPH))
+    except onnx.checker.ValidationError as error:
+        raise ConversionError(
+            f"The prepared graph is not valid ONNX: {str(error).splitlines()[0]}",
+            hint="Prepare it with the precision of the graph, which changes least.",
+        ) from error
+
+
+def _commands(generation: str, precision: str, profile: Profile) -> dict[str, str]:
+    """The line for the GPU host, by the tool that is there."""
+    flags = _FLAGS.get(generation, {})
+    parts = ["trtexec", f"--onnx={GRAPH}", "--saveEngine=model.engine"]
+    parts += [flag for key, flag in flags.items() if key in ("", precision)]
+    dynamic = {name: span for name, span in profile.items() if span.min != span.max}
+    for which in ("min", "opt", "max") if dynamic else ():
+        shapes = ",".join(
+            f"{_named(name)}:{'x'.join(map(str, getattr(span, which)))}"
+            for name, span in dynamic.items()
+        )
+        parts.append(f"--{which}Shapes={shapes}")
+    return {
+        "assay": "python -m engine run --model prepared.zip --to tensorrt",
+        "trtexec": shlex.join(parts),
+    }
+
+
+def _named(name: str) -> str:
+    """An input's name as trtexec reads it: in quotes where it holds a colon."""
+    return f"'{name}'" if ":" in name else name

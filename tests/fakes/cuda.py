@@ -1,0 +1,190 @@
+"""PyCUDA's driver module over plain memory: what is asynchronous there happens late here, too.
+
+Copies and launches wait in their stream until it is synchronized. Until then the target of a copy
+to the host holds poison, so that reading too early gives nonsense and a test fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+POISON = 0xA5
+_FIRST_ADDRESS, _ALIGNED = 0x7F0000000000, 256
+
+
+class Error(Exception):
+    """As ``pycuda.driver.Error``."""
+
+
+class LogicError(Error):
+    """Wrong use: no context, an address that is not allocated."""
+
+
+class MemoryError(Error):  # noqa: A001  # PyCUDA's own name
+    """The card is full."""
+
+
+@dataclass
+class Gpu:
+    """One card: its memory, its contexts, its streams, and what was done wrong."""
+
+    name: str = "NVIDIA H100 80GB HBM3"
+    capability: tuple[int, int] = (9, 0)
+    memory: int = 1 << 30
+    initialised: bool = False
+    contexts: list[Any] = field(default_factory=list)
+    allocations: dict[int, bytearray] = field(default_factory=dict)
+    streams: dict[int, list[Callable[[], None]]] = field(default_factory=dict)
+    launches: int = 0
+    _addresses: Any = field(default_factory=lambda: count(_FIRST_ADDRESS, 1 << 30))
+
+    def in_context(self) -> None:
+        """Raise unless a context is current."""
+        if not self.contexts:
+            raise LogicError("invalid device context - no currently active context?")
+
+    def allocate(self, size: int) -> int:
+        self.in_context()
+        if size < 1:
+            raise LogicError("cuMemAlloc failed: invalid argument")
+        if sum(map(len, self.allocations.values())) + size > self.memory:
+            raise MemoryError("cuMemAlloc failed: out of memory")
+        address = next(self._addresses)
+        self.allocations[address] = bytearray([POISON]) * size
+        return address
+
+    def view(self, address: int, size: int) -> memoryview:
+        """The bytes at an address. Raises where they are not all allocated."""
+        held = self.allocations.get(address)
+        if held is None or len(held) < size:
+            raise LogicError("an illegal memory access was encountered")
+        return memoryview(held)[:size]
+
+    def later(self, handle: int, work: Callable[[], None]) -> None:
+        """Do it when the stream is synchronized."""
+        if handle not in self.streams:
+            raise LogicError("invalid resource handle")
+        self.streams[handle].append(work)
+
+
+def driver(gpu: Gpu) -> ModuleType:
+    """The module ``pycuda.driver`` for this card."""
+    module = ModuleType("pycuda.driver")
+
+    def init() -> None:
+        gpu.initialised = True
+
+    class Context:
+        def push(self) -> None:
+            gpu.contexts.append(self)
+
+        @staticmethod
+        def pop() -> None:
+            gpu.in_context()
+            gpu.contexts.pop()
+
+        def detach(self) -> None:
+            if self in gpu.contexts:
+                gpu.contexts.remove(self)
+
+    class Device:
+        def __init__(self, number: int) -> None:
+            if not gpu.initialised:
+                raise LogicError("cuDeviceGet failed: initialization error")
+            if number != 0:
+                raise LogicError("cuDeviceGet failed: invalid device ordinal")
+
+        @staticmethod
+        def count() -> int:
+            return 1
+
+        def name(self) -> str:
+            return gpu.name
+
+        def compute_capability(self) -> tuple[int, int]:
+            return gpu.capability
+
+        def total_memory(self) -> int:
+            return gpu.memory
+
+        def retain_primary_context(self) -> Context:
+            return Context()
+
+    class DeviceAllocation:
+        def __init__(self, size: int) -> None:
+            self._address: int | None = gpu.allocate(size)
+
+        def __int__(self) -> int:
+            if self._address is None:
+                raise LogicError("the memory was freed")
+            return self._address
+
+        __index__ = __int__
+
+        def free(self) -> None:
+            gpu.in_context()
+            del gpu.allocations[int(self)]
+            self._address = None
+
+    class Stream:
+        def __init__(self, flags: int = 0) -> None:
+            gpu.in_context()
+            self.handle = id(self)
+            gpu.streams[self.handle] = []
+
+        def synchronize(self) -> None:
+            waiting, gpu.streams[self.handle] = gpu.streams[self.handle], []
+            for work in waiting:
+                work()
+
+    def memcpy_htod_async(dest: Any, src: np.ndarray, stream: Stream | None = None) -> None:
+        _check_array(src)
+        address = int(dest)
+        gpu.view(address, src.nbytes)
+
+        def copy() -> None:
+            gpu.view(address, src.nbytes)[:] = src.tobytes()
+
+        gpu.later(_handle(stream), copy)
+
+    def memcpy_dtoh_async(dest: np.ndarray, src: Any, stream: Stream | None = None) -> None:
+        _check_array(dest)
+        address = int(src)
+        gpu.view(address, dest.nbytes)
+        flat = dest.reshape(-1).view(np.uint8)
+        flat[...] = POISON
+
+        def copy() -> None:
+            flat[...] = np.frombuffer(gpu.view(address, dest.nbytes), np.uint8)
+
+        gpu.later(_handle(stream), copy)
+
+    def _handle(stream: Stream | None) -> int:
+        if stream is None:
+            raise TypeError("this fake knows no default stream: name one")
+        return stream.handle
+
+    def _check_array(array: Any) -> None:
+        if not isinstance(array, np.ndarray) or not array.flags.c_contiguous:
+            raise ValueError("ndarray is not contiguous")
+
+    def pagelocked_empty(shape: Any, dtype: Any) -> np.ndarray:
+        gpu.in_context()
+        found = np.empty(shape, dtype)
+        if not found.nbytes:
+            raise LogicError("cuMemHostAlloc failed: invalid argument")
+        found.reshape(-1).view(np.uint8)[...] = POISON
+        return found
+
+    for item in (init, Context, Device, Stream, memcpy_htod_async, memcpy_dtoh_async):
+        setattr(module, item.__name__, item)
+    for item in (Error, LogicError, MemoryError, pagelocked_empty, DeviceAllocation):
+        setattr(module, item.__name__, item)
+    module.mem_alloc = DeviceAllocation  # type: ignore[attr-defined]
+    return module
