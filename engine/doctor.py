@@ -16,7 +16,6 @@ from engine.settings import GIB, settings
 _COMING = (
     ("TensorFlow SavedModel", Requirement("tensorflow", "tensorflow-cpu")),
     ("GGUF (llama.cpp)", Requirement("llama_cpp", "llama-cpp-python")),
-    ("TensorRT", Requirement("tensorrt", "tensorrt")),
 )
 _CPU_FLAGS = (
     "avx2",
@@ -73,7 +72,7 @@ def doctor() -> Doctor:
 
 def _wired(form: Format) -> BackEnd:
     """A format Assay converts to or from."""
-    missing = [need.distribution for need in form.missing]
+    lacks = form.lacks
     return BackEnd(
         name=form.name,
         label=form.label,
@@ -81,8 +80,8 @@ def _wired(form: Format) -> BackEnd:
         version=", ".join(
             f"{need.distribution} {need.version}" for need in form.requires if need.version
         ),
-        reason=f"Not installed: {', '.join(missing)}." if missing else "",
-        install=f"pip install {' '.join(missing)}" if missing else "",
+        reason=f"{lacks[0].upper()}{lacks[1:]}." if lacks else "",
+        install="\n".join(form.install_lines),
     )
 
 

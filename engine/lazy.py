@@ -33,8 +33,13 @@ class Requirement:
 
     @property
     def install_line(self) -> str:
-        """The one line that installs it."""
+        """The one line that installs it; empty where no line can."""
         return f"pip install {self.distribution}"
+
+    @property
+    def lack(self) -> str:
+        """What to say where it is not there."""
+        return f"{self.distribution} is not installed"
 
 
 def require(module: str, distribution: str | None = None) -> Any:

@@ -45,7 +45,7 @@ class NvidiaGpu(Requirement):
     """The card, as something a format needs. No package brings it."""
 
     module: str = ""
-    distribution: str = "an NVIDIA GPU with its driver"
+    distribution: str = "NVIDIA driver"
 
     @property
     def installed(self) -> bool:
@@ -59,8 +59,13 @@ class NvidiaGpu(Requirement):
 
     @property
     def install_line(self) -> str:
-        """What to do instead: no line installs a card."""
-        return "use a machine with an NVIDIA GPU and its driver"
+        """None: no line installs a card."""
+        return ""
+
+    @property
+    def lack(self) -> str:
+        """What to say on a machine without one."""
+        return "no NVIDIA GPU was found here"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,16 @@ class Format:
         return tuple(need for need in self.requires if not need.installed)
 
     @property
+    def lacks(self) -> str:
+        """What is missing, for the middle of a sentence; empty when nothing is."""
+        return "; ".join(need.lack for need in self.missing)
+
+    @property
+    def install_lines(self) -> tuple[str, ...]:
+        """The lines that install what is missing, where a line can."""
+        return tuple(dict.fromkeys(filter(None, (need.install_line for need in self.missing))))
+
+    @property
     def available(self) -> bool:
         """Whether everything it needs is installed."""
         return not self.missing

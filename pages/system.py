@@ -68,6 +68,6 @@ st.markdown(
     "- Served on this machine only (127.0.0.1) until logins and the sandbox are in place.\n"
     "- Workers have time limits and no secrets, but no memory limit or sandbox yet: open only "
     "models you trust.\n"
-    "- SavedModel, GGUF and TensorRT are described and advised on, not yet produced.\n"
+    "- SavedModel and GGUF are described and advised on, not yet produced.\n"
     "- Measuring uses the CPU; no GPU back end is wired yet."
 )

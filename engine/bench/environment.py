@@ -11,6 +11,7 @@ from pathlib import Path
 from time import perf_counter
 
 from engine.bench.model import Environment
+from engine.nvidia import driver_version, has_nvidia_gpu
 from engine.types import Scalar
 
 _GIB = 1024**3
@@ -33,6 +34,8 @@ def environment() -> Environment:
         "Virtual machine": _hypervisor(),
         "Python": platform.python_version(),
     }
+    if has_nvidia_gpu():
+        facts["NVIDIA driver"] = driver_version()
     return Environment(facts=facts, packages=_packages())
 
 

@@ -3,7 +3,7 @@
 Data in YAML beside this file, checked against ``schema/`` when it is read.
 """
 
-from engine.knowledge.advice import advice_for, answers_for, has_nvidia_gpu
+from engine.knowledge.advice import advice_for, answers_for
 from engine.knowledge.decision import export_decision
 from engine.knowledge.guides import (
     FormatGuide,
@@ -35,6 +35,7 @@ from engine.knowledge.tree import (
     decision_tree,
     walk,
 )
+from engine.nvidia import has_nvidia_gpu
 
 __all__ = [
     "Answer",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from engine.knowledge.source import broken
 from engine.knowledge.tree import FILE, Leaf, Walk, decision_tree, walk
+from engine.nvidia import has_nvidia_gpu
 from engine.reports.model import Advice
 from engine.types import Model
 
-NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 LARGE = 1_000_000_000
 """Parameters from which a language model counts as large."""
 
@@ -19,7 +18,7 @@ BRANCHING = frozenset(
 )
 """Operations that take different paths, as ONNX, TorchScript and torch.export name them."""
 
-GRAPH_FORMATS = frozenset({"onnx", "torchscript", "exported"})
+GRAPH_FORMATS = frozenset({"onnx", "tensorrt_plan", "torchscript", "exported"})
 """Formats whose files list every operation; eager PyTorch lists modules, which hide branches."""
 
 BRANCHING_FACT = "Control flow"
@@ -30,14 +29,10 @@ FRAMEWORK = {
     "torchscript": "pytorch",
     "exported": "pytorch",
     "onnx": "onnx",
+    "tensorrt_plan": "onnx",
     "savedmodel": "tensorflow",
     "keras": "tensorflow",
 }
-
-
-def has_nvidia_gpu() -> bool:
-    """Whether an NVIDIA driver is loaded on this machine; asks the kernel, imports nothing."""
-    return NVIDIA_DRIVER.is_file()
 
 
 def answers_for(model: Model | None) -> Mapping[str, str]:

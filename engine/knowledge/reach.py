@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from engine import registry
-from engine.knowledge.advice import has_nvidia_gpu
 from engine.knowledge.guides import ORDER, format_guide, format_label
 from engine.types import Artifact, Reach
 
@@ -33,16 +32,22 @@ def _one(artifact: Artifact, target: str, reachable: bool) -> Reach:
 
 def _why_not(source: str, target: str) -> str:
     label = _label(target)
-    if target == "tensorrt" and not has_nvidia_gpu():
-        return "TensorRT needs an NVIDIA GPU; none was found here."
     known = registry.formats().get(target)
     if known is None:
         return f"This version of Assay has no converter to {label} yet."
     if not known.available:
-        lines = "; ".join(need.install_line for need in known.missing)
-        names = " and ".join(need.distribution for need in known.missing)
-        return f"{label} needs {names}, which is not installed. Install with: {lines}"
+        lines = "; ".join(known.install_lines)
+        how = f" Install with: {lines}" if lines else ""
+        return f"{label} cannot be made here: {known.lacks}.{_instead(source, target)}{how}"
     return f"This version of Assay has no conversion from {_label(source)} to {label}."
+
+
+def _instead(source: str, target: str) -> str:
+    """What can be made in its place, if something is named after it and can."""
+    plan = f"{target}_plan"
+    if plan not in registry.targets(source):
+        return ""
+    return f" {_label(plan)} can be made here, and the rest done on a machine that has it."
 
 
 def _label(name: str) -> str:

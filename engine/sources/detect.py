@@ -25,6 +25,7 @@ LABELS = {
     "huggingface": "a Hugging Face folder",
     "savedmodel": "a TensorFlow SavedModel",
     "keras": "a Keras model",
+    "tensorrt_plan": "an ONNX model prepared for TensorRT",
 }
 _CLAIMS = {
     ".onnx": ("onnx",),
@@ -53,6 +54,7 @@ _STRANGERS = (
     (b"\x7fELF", "a program"),
     (b"MZ", "a Windows program"),
     (b"\x93NUMPY", "a numpy array"),
+    (b"ftrt", "a TensorRT engine, which runs only where it was built: bring the ONNX"),
 )
 
 
@@ -151,7 +153,7 @@ def _of_names(names: tuple[str, ...], what: str) -> str:
         return "huggingface"
     models = [name for name in names if name.lower().endswith(".onnx")]
     if len(models) == 1:
-        return "onnx"
+        return "tensorrt_plan" if "tensorrt.json" in has else "onnx"
     if models:
         raise InvalidModel(
             f"This {what} holds {len(models)} ONNX models ({', '.join(models[:3])} …).",

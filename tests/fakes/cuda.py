@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from types import ModuleType
 from typing import Any
@@ -26,8 +27,8 @@ class LogicError(Error):
     """Wrong use: no context, an address that is not allocated."""
 
 
-class MemoryError(Error):  # noqa: A001  # PyCUDA's own name
-    """The card is full."""
+class MemoryError(Error):
+    """The card is full. PyCUDA's own name for it."""
 
 
 @dataclass
@@ -76,115 +77,117 @@ class Gpu:
 def driver(gpu: Gpu) -> ModuleType:
     """The module ``pycuda.driver`` for this card."""
     module = ModuleType("pycuda.driver")
-
-    def init() -> None:
-        gpu.initialised = True
-
-    class Context:
-        def push(self) -> None:
-            gpu.contexts.append(self)
-
-        @staticmethod
-        def pop() -> None:
-            gpu.in_context()
-            gpu.contexts.pop()
-
-        def detach(self) -> None:
-            if self in gpu.contexts:
-                gpu.contexts.remove(self)
-
-    class Device:
-        def __init__(self, number: int) -> None:
-            if not gpu.initialised:
-                raise LogicError("cuDeviceGet failed: initialization error")
-            if number != 0:
-                raise LogicError("cuDeviceGet failed: invalid device ordinal")
-
-        @staticmethod
-        def count() -> int:
-            return 1
-
-        def name(self) -> str:
-            return gpu.name
-
-        def compute_capability(self) -> tuple[int, int]:
-            return gpu.capability
-
-        def total_memory(self) -> int:
-            return gpu.memory
-
-        def retain_primary_context(self) -> Context:
-            return Context()
-
-    class DeviceAllocation:
-        def __init__(self, size: int) -> None:
-            self._address: int | None = gpu.allocate(size)
-
-        def __int__(self) -> int:
-            if self._address is None:
-                raise LogicError("the memory was freed")
-            return self._address
-
-        __index__ = __int__
-
-        def free(self) -> None:
-            gpu.in_context()
-            del gpu.allocations[int(self)]
-            self._address = None
-
-    class Stream:
-        def __init__(self, flags: int = 0) -> None:
-            gpu.in_context()
-            self.handle = id(self)
-            gpu.streams[self.handle] = []
-
-        def synchronize(self) -> None:
-            waiting, gpu.streams[self.handle] = gpu.streams[self.handle], []
-            for work in waiting:
-                work()
-
-    def memcpy_htod_async(dest: Any, src: np.ndarray, stream: Stream | None = None) -> None:
-        _check_array(src)
-        address = int(dest)
-        gpu.view(address, src.nbytes)
-
-        def copy() -> None:
-            gpu.view(address, src.nbytes)[:] = src.tobytes()
-
-        gpu.later(_handle(stream), copy)
-
-    def memcpy_dtoh_async(dest: np.ndarray, src: Any, stream: Stream | None = None) -> None:
-        _check_array(dest)
-        address = int(src)
-        gpu.view(address, dest.nbytes)
-        flat = dest.reshape(-1).view(np.uint8)
-        flat[...] = POISON
-
-        def copy() -> None:
-            flat[...] = np.frombuffer(gpu.view(address, dest.nbytes), np.uint8)
-
-        gpu.later(_handle(stream), copy)
-
-    def _handle(stream: Stream | None) -> int:
-        if stream is None:
-            raise TypeError("this fake knows no default stream: name one")
-        return stream.handle
-
-    def _check_array(array: Any) -> None:
-        if not isinstance(array, np.ndarray) or not array.flags.c_contiguous:
-            raise ValueError("ndarray is not contiguous")
-
-    def pagelocked_empty(shape: Any, dtype: Any) -> np.ndarray:
-        gpu.in_context()
-        found = np.empty(shape, dtype)
-        if not found.nbytes:
-            raise LogicError("cuMemHostAlloc failed: invalid argument")
-        found.reshape(-1).view(np.uint8)[...] = POISON
-        return found
-
-    for item in (init, Context, Device, Stream, memcpy_htod_async, memcpy_dtoh_async):
-        setattr(module, item.__name__, item)
-    for item in (Error, LogicError, MemoryError, pagelocked_empty, DeviceAllocation):
-        setattr(module, item.__name__, item)
-    module.mem_alloc = DeviceAllocation  # type: ignore[attr-defined]
+    for kind in (Context, Device, DeviceAllocation, Stream):
+        setattr(module, kind.__name__, type(kind.__name__, (kind,), {"_gpu": gpu}))
+    for error in (Error, LogicError, MemoryError):
+        setattr(module, error.__name__, error)
+    for function in (init, memcpy_htod_async, memcpy_dtoh_async, pagelocked_empty):
+        setattr(module, function.__name__, partial(function, gpu))
+    module.mem_alloc = module.DeviceAllocation  # type: ignore[attr-defined]
     return module
+
+
+class Context:
+    _gpu: Gpu
+
+    def push(self) -> None:
+        self._gpu.contexts.append(self)
+
+    @classmethod
+    def pop(cls) -> None:
+        cls._gpu.in_context()
+        cls._gpu.contexts.pop()
+
+
+class Device:
+    _gpu: Gpu
+
+    def __init__(self, number: int) -> None:
+        if not self._gpu.initialised:
+            raise LogicError("cuDeviceGet failed: initialization error")
+        if number != 0:
+            raise LogicError("cuDeviceGet failed: invalid device ordinal")
+
+    def name(self) -> str:
+        return self._gpu.name
+
+    def compute_capability(self) -> tuple[int, int]:
+        return self._gpu.capability
+
+    def retain_primary_context(self) -> Context:
+        """Retained, and not yet current: that is what ``push`` is for."""
+        return type("Context", (Context,), {"_gpu": self._gpu})()
+
+
+class DeviceAllocation:
+    _gpu: Gpu
+
+    def __init__(self, size: int) -> None:
+        self._address: int | None = self._gpu.allocate(size)
+
+    def __int__(self) -> int:
+        if self._address is None:
+            raise LogicError("the memory was freed")
+        return self._address
+
+    def free(self) -> None:
+        self._gpu.in_context()
+        del self._gpu.allocations[int(self)]
+        self._address = None
+
+
+class Stream:
+    _gpu: Gpu
+
+    def __init__(self, flags: int = 0) -> None:
+        self._gpu.in_context()
+        self.handle = id(self)
+        self._gpu.streams[self.handle] = []
+
+    def synchronize(self) -> None:
+        waiting, self._gpu.streams[self.handle] = self._gpu.streams[self.handle], []
+        for work in waiting:
+            work()
+
+
+def init(gpu: Gpu) -> None:
+    gpu.initialised = True
+
+
+def memcpy_htod_async(gpu: Gpu, dest: Any, src: np.ndarray, stream: Stream) -> None:
+    """The source is read when the copy happens, not when it is asked for."""
+    _check_array(src)
+    address = int(dest)
+    gpu.view(address, src.nbytes)
+
+    def copy() -> None:
+        gpu.view(address, src.nbytes)[:] = src.tobytes()
+
+    gpu.later(stream.handle, copy)
+
+
+def memcpy_dtoh_async(gpu: Gpu, dest: np.ndarray, src: Any, stream: Stream) -> None:
+    _check_array(dest)
+    address = int(src)
+    gpu.view(address, dest.nbytes)
+    flat = dest.reshape(-1).view(np.uint8)
+    flat[...] = POISON
+
+    def copy() -> None:
+        flat[...] = np.frombuffer(gpu.view(address, dest.nbytes), np.uint8)
+
+    gpu.later(stream.handle, copy)
+
+
+def pagelocked_empty(gpu: Gpu, shape: Any, dtype: Any) -> np.ndarray:
+    gpu.in_context()
+    found = np.empty(shape, dtype)
+    if not found.nbytes:
+        raise LogicError("cuMemHostAlloc failed: invalid argument")
+    found.reshape(-1).view(np.uint8)[...] = POISON
+    return found
+
+
+def _check_array(array: Any) -> None:
+    if not isinstance(array, np.ndarray) or not array.flags.c_contiguous or not array.nbytes:
+        raise ValueError("ndarray is not contiguous, or empty")

@@ -69,7 +69,9 @@ class Session:
 
     def run(self, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         names = [item.name for item in self._session.get_outputs()]
-        given = {name: array.astype(self._wide.get(name, array.dtype)) for name, array in feed.items()}
+        given = {
+            name: array.astype(self._wide.get(name, array.dtype)) for name, array in feed.items()
+        }
         return dict(zip(names, self._session.run(names, given), strict=True))
 
     def output_shape(
@@ -104,9 +106,8 @@ class Layers:
 
     @property
     def is_quantized(self) -> bool:
-        return any(node.op_type.endswith("QuantizeLinear") for node in self._graph.node) or any(
-            node.op_type == "DequantizeLinear" for node in self._graph.node
-        )
+        pairs = ("QuantizeLinear", "DequantizeLinear")
+        return any(node.op_type in pairs for node in self._graph.node)
 
     @property
     def has_half(self) -> bool:
@@ -118,14 +119,19 @@ class Layers:
             where = node.op_type, node.name, index
             if node.domain not in ("", "ai.onnx") or node.op_type in _NO_IMPORTER:
                 yield f"No importer registered for op: {node.op_type}", *where
-            given = self._constants.get(node.input[0]) if node.input else None
-            if node.op_type == "DequantizeLinear" and given is not None:
-                if given.data_type == TensorProto.INT32:
-                    yield "Assertion failed: DequantizeLinear of INT32", *where
-            if node.op_type.endswith("quantizeLinear") or node.op_type == "QuantizeLinear":
-                point = self._constants.get(node.input[2]) if len(node.input) > 2 else None
-                if point is not None and np.any(onnx.numpy_helper.to_array(point)):
-                    yield "Assertion failed: zero point must be 0", *where
+            if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+                wrong = self._wrong_pair(node)
+                if wrong:
+                    yield wrong, *where
+
+    def _wrong_pair(self, node: Any) -> str:
+        given = self._constants.get(node.input[0])
+        if given is not None and given.data_type == TensorProto.INT32:
+            return "Assertion failed: DequantizeLinear of INT32"
+        point = self._constants.get(node.input[2]) if len(node.input) > 2 else None
+        if point is not None and np.any(onnx.numpy_helper.to_array(point)):
+            return "Assertion failed: zero point must be 0"
+        return ""
 
     def warnings(self, generation: str) -> Iterator[str]:
         """What the builder says of this graph."""

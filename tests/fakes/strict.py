@@ -18,7 +18,7 @@ class Guarded:
     """Base of a stand-in class. ``_members`` is what the real class has."""
 
     _members: Mapping[str, Any] = {}
-    _world: Mapping[str, Any] = {}
+    _world: Any = None
 
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -27,7 +27,11 @@ class Guarded:
         if kind is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         value = object.__getattribute__(self, name)
-        return checked(name, kind, value, type(self)._world) if isinstance(kind, list) else value
+        return (
+            checked(name, kind, value, type(self)._world.classes)
+            if isinstance(kind, list)
+            else value
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and type(self)._members.get(name) != "property":

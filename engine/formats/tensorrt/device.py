@@ -40,9 +40,9 @@ def gpu() -> Iterator[tuple[Any, Any, Place]]:
     """
     if not has_nvidia_gpu():
         raise MissingDependency(
-            "TensorRT needs an NVIDIA GPU; none was found here.",
-            hint=f"To build and run the engine, {NvidiaGpu().install_line}. The ONNX graph can be "
-            "prepared for it here: --to tensorrt_plan.",
+            f"TensorRT needs an NVIDIA GPU with its driver: {NvidiaGpu().lack}.",
+            hint="Prepare the ONNX graph for it here (--to tensorrt_plan), and build the engine on "
+            "a machine that has one.",
         )
     trt, cuda = require("tensorrt"), require("pycuda.driver", "pycuda")
     with gpu_errors("opening the GPU"):

@@ -21,7 +21,7 @@ from engine.options import choice
 from engine.records import dump
 from engine.registry import Conversion, converter
 from engine.registry import load as load_artifact
-from engine.types import Artifact, Step
+from engine.types import Artifact, Scalar, Step
 
 GRAPH, DATA, PLAN = "model.onnx", "model.onnx.data", "tensorrt.json"
 PROTOBUF_LIMIT = 2_000_000_000
@@ -75,7 +75,11 @@ def tensorrt_plan_from_onnx(source: Artifact, out: Path, options: PlanOptions) -
     with disk_errors():
         text = json.dumps(dump(plan), indent=2, ensure_ascii=False)
         (out / PLAN).write_text(text + "\n", encoding="utf-8")
-    told = {"precision": precision, "tensorrt": options.version, "opset": plan.opset}
+    told: dict[str, Scalar] = {
+        "precision": precision,
+        "tensorrt": options.version,
+        "opset": plan.opset,
+    }
     step = Step("prepare for TensorRT", "onnxruntime", _ORT.version or "", told, tuple(notes))
     return Conversion(source.signature, step, variant=precision)
 

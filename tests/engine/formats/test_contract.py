@@ -15,7 +15,8 @@ from engine.types import Artifact, Feed, TensorSpec
 from engine.verify.inputs import feed
 from tests import models
 
-FORMATS = tuple(registry.formats())
+FORMATS = tuple(name for name, form in registry.formats().items() if form.available)
+ABSENT = tuple(name for name in registry.formats() if name not in FORMATS)
 EDGES = tuple(
     (source, target)
     for source in FORMATS
@@ -45,6 +46,14 @@ def tiny(
     """That small model in every format."""
     out = tmp_path_factory.mktemp("tiny")
     return {name: models.converted(originals[name], name, out / name) for name in FORMATS}
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_a_format_that_cannot_work_here_says_what_it_needs(name: str) -> None:
+    form = registry.format_named(name)
+    assert form.lacks
+    assert name not in registry.targets("torch")
+    pytest.skip(f"the contract of {form.label} cannot be run here: {form.lacks}")
 
 
 def test_edges_are_those_of_the_spine() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import registry
-from engine.knowledge import advice, advice_for, answers_for, reach_from
+from engine import nvidia, registry
+from engine.knowledge import advice_for, answers_for, reach_from
 from engine.types import Artifact, Model, Signature
 
 MODEL = Model(
@@ -34,7 +34,7 @@ def in_format(name: str, **changes: object) -> Model:
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     driver = tmp_path / "version"
-    monkeypatch.setattr(advice, "NVIDIA_DRIVER", driver)
+    monkeypatch.setattr(nvidia, "DRIVER", driver)
     return driver
 
 
@@ -101,7 +101,10 @@ def test_reach_names_every_other_format_and_says_why_not(no_gpu: Path) -> None:
     for name, reach in found.items():
         assert reach.reason.endswith(".") or "pip install" in reach.reason
         assert reach.reachable == (name in registry.targets("torch", artifact))
-    assert found["tensorrt"].reason == "TensorRT needs an NVIDIA GPU; none was found here."
+    assert found["tensorrt"].reason.startswith(
+        "TensorRT cannot be made here: no NVIDIA GPU was found here"
+    )
+    assert "ONNX prepared for TensorRT can be made here" in found["tensorrt"].reason
 
 
 def test_reach_says_what_to_install(no_gpu: Path, monkeypatch: pytest.MonkeyPatch) -> None:
