@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ class Weights:
     def __init__(self) -> None:
         self.variables: dict[str, Any] = {}
         self._arrays: dict[str, np.ndarray] = {}
+        # Graphs are a thread's own: in another one, a variable is made outside of all that are
+        # being traced here. Inside the body of a loop tf.init_scope does not do that.
+        self._outside = ThreadPoolExecutor(1)
 
     def tensor(
         self, name: str, tag: str, array: np.ndarray, change: Callable[[np.ndarray], np.ndarray]
@@ -33,8 +37,9 @@ class Weights:
         key = self._key(f"{name}:{tag}" if tag else name, array)
         if key not in self.variables:
             made = np.ascontiguousarray(change(array))
-            with tf.init_scope():
-                self.variables[key] = tf.Variable(made, trainable=False, name=safe_name(key))
+            self.variables[key] = self._outside.submit(
+                tf.Variable, made, trainable=False, name=safe_name(key)
+            ).result()
         return tf.convert_to_tensor(self.variables[key])
 
     def _key(self, key: str, array: np.ndarray) -> str:

@@ -20,7 +20,7 @@ from engine.formats.savedmodel.values import Size, Value
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """One axis to resize: sizes before and after, the scale, and where to read (crop and resize)."""
+    """One axis to resize: sizes before and after, scale, and the part that is read."""
 
     axis: int
     size: int
@@ -156,7 +156,7 @@ _CROP = "tf_crop_and_resize"
 
 
 def _fast(node: Node, where: str, rounding: str) -> Any:
-    """TensorFlow's kernel that computes just this, as a function (image, sizes) → image; or None."""
+    """TensorFlow's kernel that computes just this: (image, sizes) → image; None without one."""
     if node.get("antialias", 0) or node.get("exclude_outside", 0):
         return None
     mode = node.get("mode", "nearest")
@@ -289,4 +289,5 @@ def _cubic(distance: np.ndarray, a: float) -> np.ndarray:
     """Keys' kernel."""
     near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
     far = ((distance - 5) * distance + 8) * distance * a - 4 * a
-    return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
+    kernel: np.ndarray = np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
+    return kernel
