@@ -187,7 +187,7 @@ def verified(
     from engine.tasks import reference, verify
 
     out = task_folder(work / "reference")
-    reference.run({"artifact": dump(original), "seed": 1, "batches": [1, 2, 3, 5]}, out)
+    reference.run({"artifact": dump(original), "seed": 1, "batches": [1, 2, 3, 7]}, out)
     request = {
         "artifact": dump(candidate),
         "reference": str(out.out),

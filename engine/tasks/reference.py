@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine import registry
-from engine.errors import InvalidModel
+from engine.errors import BadRequest, EngineError, InvalidModel
 from engine.jobs.protocol import Context
 from engine.records import parse
 from engine.types import Artifact, Feed, RunnerOptions
@@ -19,27 +19,57 @@ Outputs = Mapping[str, np.ndarray]
 
 
 def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Write the cases into ``out``; gives ``{"cases": how many, "noise": how it was found}``."""
+    """Write the cases into ``out``; gives ``{"cases": how many, "noise": how it was found}``.
+
+    A length the original itself refuses is ``left_out``; it must run at one besides its usual.
+    """
     artifact = parse(Artifact, request["artifact"])
     seed = int(request["seed"])
-    plans = cases.plans(artifact.signature, request["batches"])
-    feeds = [cases.feed_for(plan, artifact.signature, seed) for plan in plans]
-    found, outputs = [], []
+    asked = cases.plans(artifact.signature, request["batches"])
+    plans: list[cases.Plan] = []
+    feeds, found, outputs = [], [], []
+    refused: dict[str, EngineError] = {}
     with registry.open_runner(artifact, RunnerOptions(cases.THREADS)) as runner:
         rows = cases.Rows(artifact.signature, runner.infer)
-        for index, (plan, given) in enumerate(zip(plans, feeds, strict=True)):
-            context.progress(f"Running the original: {plan.label}", 0.8 * index / len(plans))
-            outputs.append(runner.infer(given))
-            found.append(cases.reference_case(plan, given, outputs[-1], rows))
+        for index, plan in enumerate(asked):
+            context.progress(f"Running the original: {plan.label}", 0.8 * index / len(asked))
+            given = cases.feed_for(plan, artifact.signature, seed)
+            try:
+                made = runner.infer(given)
+            except InvalidModel as error:
+                if not plan.sizes:
+                    raise
+                refused[plan.label] = error
+                continue
+            plans.append(plan)
+            feeds.append(given)
+            outputs.append(made)
+            found.append(cases.reference_case(plan, given, made, rows))
+    _check_lengths(asked, refused)
     context.progress("Finding the original's own noise", 0.8)
     how, noise = _noise(artifact, plans, feeds, outputs)
     found = [cases.with_noise(case, noise[case.plan.label]) for case in found]
     cases.save(context.out, zip(found, feeds, outputs, strict=True))
-    return {"cases": len(found), "noise": how}
+    left_out = {label: error.message for label, error in refused.items()}
+    return {"cases": len(found), "noise": how, "left_out": left_out}
+
+
+def _check_lengths(asked: tuple[cases.Plan, ...], refused: Mapping[str, EngineError]) -> None:
+    """Raise BadRequest where an axis that is called dynamic runs at one length only."""
+    lengths = [plan for plan in asked if plan.sizes]
+    if not lengths or len(refused) < len(lengths):
+        return
+    names = ", ".join(repr(name) for name in lengths[0].sizes)
+    label, error = next(iter(refused.items()))
+    raise BadRequest(
+        f"The signature calls {names} dynamic, but the original runs at none of the other sizes "
+        f"that were tried; on {label}: {error.message}",
+        hint="Give that axis its fixed size in the signature, on the Model page.",
+    ) from error
 
 
 def _noise(
-    artifact: Artifact, plans: tuple[cases.Plan, ...], feeds: list[dict[str, Any]], outputs: Any
+    artifact: Artifact, plans: list[cases.Plan], feeds: list[dict[str, Any]], outputs: Any
 ) -> tuple[str, dict[str, dict[str, float | None]]]:
     """The relative spread by plan and output: one batch of each kind of inputs is enough."""
     chosen: dict[str, int] = {}

@@ -22,8 +22,9 @@ from engine.verify.inputs import Kind, feed, hash_of
 CASES, ARRAYS = "cases.json", "cases.npz"
 THREADS = 2
 """Of the reference and of every candidate: the same sums in the same order, machine by machine."""
-OTHER_SIZE = 11
-"""The second size of a symbol that is not the batch: it must really be dynamic."""
+LENGTHS = (5, 11, 32, 48)
+"""Further sizes of symbols that are not the batch: they must really be dynamic. Two that divide
+well, for nets that halve their inputs."""
 
 Infer = Callable[[Feed], Mapping[str, np.ndarray]]
 
@@ -59,16 +60,19 @@ class ReferenceCase:
 
 
 def plans(signature: Signature, batches: Iterable[int]) -> tuple[Plan, ...]:
-    """Random values at every batch; zeros, large values and other lengths at one batch."""
+    """Random values at every batch; zeros, large values, other lengths at one batch."""
     sizes = tuple(sorted(set(batches)))
     if signature.batch_symbol is None:
         sizes = (_fixed_batch(signature),)
     one = 2 if 2 in sizes else sizes[0]
     found = [Plan("random", batch, {}) for batch in sizes]
     found += [Plan("zeros", one, {}), Plan("large", one, {})]
-    others = {name: OTHER_SIZE for name in signature.symbols if name != signature.batch_symbol}
-    if others:
-        found.append(Plan("random", one, others))
+    others = [name for name in signature.symbols if name != signature.batch_symbol]
+    # Symbols move apart from each other, so that two that were fused into one are found.
+    found += [
+        Plan("random", one, {n: LENGTHS[(at + i) % len(LENGTHS)] for i, n in enumerate(others)})
+        for at in range(len(LENGTHS) - 1 if others else 0)
+    ]
     return tuple(found)
 
 

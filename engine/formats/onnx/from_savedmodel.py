@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine.errors import ConversionError, EngineError, UnsupportedModel
-from engine.files import disk_errors
+from engine.formats.onnx.finishing import finished, save
 from engine.formats.onnx.options import OnnxOptions
-from engine.formats.onnx.reading import onnx_errors, read_signature
+from engine.formats.onnx.reading import onnx_errors
 from engine.lazy import Requirement, require
 from engine.registry import Conversion, converter
 from engine.registry import load as load_artifact
@@ -28,8 +27,6 @@ _ELSEWHERE = "Deploy it as SavedModel, which it is already, or leave these opera
 @converter("savedmodel", "onnx")
 def onnx_from_savedmodel(source: Artifact, out: Path, options: OnnxOptions) -> Conversion:
     """Names, order and dynamic axes stay as the signature has them."""
-    import onnx
-
     opset = min(options.opset, NEWEST)
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     try:
@@ -40,10 +37,8 @@ def onnx_from_savedmodel(source: Artifact, out: Path, options: OnnxOptions) -> C
         raise _failed(error) from error
     _check_operators(model)
     _declare(model, source.signature)
-    with disk_errors(), onnx_errors("saving and checking the file"):
-        onnx.save(model, str(out))
-        onnx.checker.check_model(str(out))
-    made = read_signature(out)
+    with onnx_errors("saving the file"):
+        save(model, out)
     newest = f"tf2onnx writes opset {NEWEST} at most; {options.opset} was asked for."
     step = Step(
         verb="rewrite",
@@ -52,8 +47,7 @@ def onnx_from_savedmodel(source: Artifact, out: Path, options: OnnxOptions) -> C
         options={"opset": opset},
         notes=(newest,) if opset < options.opset else (),
     )
-    signature = replace(source.signature, outputs=source.signature.outputs or made.outputs)
-    return Conversion(signature, step)
+    return finished(out, source, step, options)
 
 
 def _rewritten(loaded: Any, opset: int) -> Any:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from engine.records import dumps
-from engine.types import Artifact
+from engine.errors import BadRequest, InvalidModel
+from engine.records import dump, dumps
+from engine.tasks import reference
+from engine.types import Artifact, Feed, Signature, TensorSpec
+from engine.verify import cases
 from engine.verify.compare import compare
 from engine.verify.gate import judge, wilson
 from engine.verify.model import Case, Thresholds, Verdict, Verification
@@ -40,14 +44,14 @@ def test_itself_is_exact(original: Artifact, tmp_path: Path) -> None:
     found = judged(original, tmp_path, ("Mul", ["x", "c"], ["y"]))
     assert found.verdict is Verdict.EXACT
     assert found.sentence == (
-        "Exact: every output is bit for bit the original's, on 6 input sets at batch 1, 2, 3, 5; "
-        "the top answer agrees on 15 of 15 rows."
+        "Exact: every output is bit for bit the original's, on 6 input sets at batch 1, 2, 3, 7; "
+        "the top answer agrees on 17 of 17 rows."
     )
     assert set(found.input_hashes) == {
         "random, batch 1",
         "random, batch 2",
         "random, batch 3",
-        "random, batch 5",
+        "random, batch 7",
         "zeros, batch 2",
         "large, batch 2",
     }
@@ -106,7 +110,7 @@ def test_a_static_batch_is_found_by_its_refusal(original: Artifact, tmp_path: Pa
     assert "it fails on random inputs at batch 1: ONNX failed while running" in found.sentence
     assert "the batch axis behaves static: it runs at batch 2" in found.sentence
     refused = [case.batch for case in found.cases if case.error]
-    assert sorted(refused) == [1, 3, 5]
+    assert sorted(refused) == [1, 3, 7]
 
 
 def test_a_static_batch_is_found_by_its_shape(original: Artifact, tmp_path: Path) -> None:
@@ -191,7 +195,57 @@ def test_every_other_symbol_is_moved_too(tmp_path: Path) -> None:
     made = models.converted(one, "torchscript", tmp_path)
     found = models.verified(one, made, tmp_path)
     assert found.verdict in (Verdict.EXACT, Verdict.EQUIVALENT), found.sentence
-    assert ("random (sequence 11)", 2) in {(case.inputs, case.batch) for case in found.cases}
+    lengths = {case.inputs: case.batch for case in found.cases if "sequence" in case.inputs}
+    assert lengths == {f"random (sequence {size})": 2 for size in (5, 11, 32)}
+
+
+def test_symbols_move_apart_from_each_other() -> None:
+    two = Signature((TensorSpec("x", "float32", ("batch", "height", "width")),))
+    sizes = [plan.sizes for plan in cases.plans(two, (1, 2, 7)) if plan.sizes]
+    assert len(sizes) == 3
+    assert all(len(set(found.values())) == 2 for found in sizes)
+
+
+class Halving:
+    """An original that takes multiples of 16 only, as nets that halve their inputs do."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def __enter__(self) -> Halving:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def infer(self, given: Feed) -> dict[str, np.ndarray]:
+        (values,) = given.values()
+        if values.shape[1] % self.step:
+            raise InvalidModel(f"{values.shape[1]} is not a multiple of {self.step}.")
+        return {"y": values}
+
+
+def reference_of(step: int, work: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setattr("engine.registry.open_runner", lambda *_: Halving(step))
+    signature = Signature((TensorSpec("x", "float32", ("batch", "width")),))
+    request = {"artifact": dump(Artifact("a", "onnx", work, "", 0, signature)), "seed": 1}
+    return reference.run({**request, "batches": [1, 2]}, models.task_folder(work))
+
+
+def test_lengths_the_original_refuses_are_left_out_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = reference_of(16, tmp_path, monkeypatch)
+    assert found["cases"] == 5
+    assert found["left_out"]["random (width 11)"] == "11 is not a multiple of 16."
+
+
+def test_an_axis_that_is_dynamic_in_name_only_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.verify.cases.LENGTHS", (5, 11, 13))
+    with pytest.raises(BadRequest, match="calls 'width' dynamic, but the original runs at none"):
+        reference_of(16, tmp_path, monkeypatch)
 
 
 def test_noise_of_the_original_widens_what_is_equivalent() -> None:
