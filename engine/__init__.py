@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.doctor import Doctor
     from engine.doctor import doctor as diagnose
     from engine.errors import BadRequest, EngineError, NotFound, Reason
+    from engine.graphs import viewable
     from engine.jobs.client import (
         cancel,
         job,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         format_guides,
         list_recipes,
         pitfalls,
+        reach_from,
         reference_tables,
         walk,
     )
@@ -147,6 +149,7 @@ __all__ = [
     "models_folder",
     "parse_target",
     "pitfalls",
+    "reach_from",
     "reference_tables",
     "report",
     "revoke",
@@ -157,6 +160,7 @@ __all__ = [
     "submit_convert",
     "submit_import",
     "submit_measure",
+    "viewable",
     "walk",
 ]
 _HOMES = {
@@ -226,6 +230,7 @@ _HOMES = {
     "models_folder": "engine.sources:models_folder",
     "parse_target": "engine.options:parse_target",
     "pitfalls": "engine.knowledge:pitfalls",
+    "reach_from": "engine.knowledge:reach_from",
     "reference_tables": "engine.knowledge:reference_tables",
     "report": "engine.store.library:report",
     "revoke": "engine.store.library:revoke",
@@ -236,6 +241,7 @@ _HOMES = {
     "submit_convert": "engine.jobs.client:submit_convert",
     "submit_import": "engine.jobs.client:submit_import",
     "submit_measure": "engine.jobs.client:submit_measure",
+    "viewable": "engine.graphs:viewable",
     "walk": "engine.knowledge:walk",
 }
 

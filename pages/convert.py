@@ -14,7 +14,7 @@ shell.guard()
 
 def form(model: Model) -> None:
     """Targets and options; submitting puts the job into the URL."""
-    reach = {item.format: item for item in model.reach}
+    reach = {item.format: item for item in engine.reach_from(model.artifact)}
     labels = {name: spec.label for name, spec in engine.list_formats().items()}
     options = [name for name, item in reach.items() if item.reachable]
     if not options:

@@ -24,7 +24,7 @@ def form(model: Model) -> None:
     formats = engine.list_formats()
     labels = {artifact.id: formats[artifact.format].named(artifact) for artifact, _ in pairs}
     ready = [artifact.id for artifact, found in pairs if found and found.verdict.usable]
-    alone = not any(item.reachable for item in model.reach)
+    alone = not any(item.reachable for item in engine.reach_from(model.artifact))
     if not ready and not alone:
         st.info("No verified artifact of this model is here yet.", icon=":material/info:")
         st.page_link(shell.page_path("convert"), label="Convert it first")

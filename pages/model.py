@@ -8,7 +8,7 @@ import streamlit as st
 
 import engine
 from engine import ImportRequest, JobState, Model, NotFound
-from pages.components import anatomy, bring, job, shell, state, submission
+from pages.components import anatomy, bring, graph, job, shell, state, submission
 
 shell.guard()
 
@@ -63,6 +63,7 @@ def show(model: Model) -> None:
     with left:
         changed = anatomy.signature_of(model, editable=source is not None)
         anatomy.operators(model)
+        graph.of_model(model)
     with right:
         anatomy.reach(model)
         anatomy.facts(model)

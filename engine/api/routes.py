@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.middleware import Middleware
 
-from engine.api import artifacts, health, reports, uploads
+from engine.api import artifacts, health, reports, uploads, viewer
 from engine.api.origin import OriginGuard
 
-ROUTES = [*health.ROUTES, *uploads.ROUTES, *artifacts.ROUTES, *reports.ROUTES]
+ROUTES = [*health.ROUTES, *uploads.ROUTES, *artifacts.ROUTES, *reports.ROUTES, *viewer.ROUTES]
 MIDDLEWARE = [Middleware(OriginGuard)]

@@ -98,11 +98,12 @@ def operators(model: Model) -> None:
 
 def facts(model: Model) -> None:
     """What else the file says."""
+    st.subheader("Facts", anchor=False)
     if model.facts:
-        st.subheader("Facts", anchor=False)
         # A table wraps where a data frame cuts off; it reads Markdown, so the texts are made plain.
-        known = {**model.facts, "sha256": model.artifact.sha256}
-        st.table({"Value": {plain(name): plain(value) for name, value in known.items()}})
+        st.table({"Value": {plain(name): plain(value) for name, value in model.facts.items()}})
+    st.caption("sha256")
+    st.code(model.artifact.sha256, language=None, wrap_lines=True)
 
 
 def reach(model: Model) -> None:
@@ -110,11 +111,17 @@ def reach(model: Model) -> None:
     labels = {name: spec.label for name, spec in engine.list_formats().items()}
     labels |= {guide.name: guide.label for guide in engine.format_guides()}
     st.subheader("Where it can go", anchor=False)
-    for item in sorted(model.reach, key=lambda item: not item.reachable):
-        mark = ":green[:material/check_circle:]" if item.reachable else ":gray[:material/block:]"
-        with st.container(gap=None):
-            st.markdown(f"{mark} **{plain(labels.get(item.format, item.format))}**")
-            st.text(item.reason)
+    # Asked now, not when it was brought: what is installed since then counts.
+    found = sorted(engine.reach_from(model.artifact), key=lambda item: not item.reachable)
+    rows = [
+        {
+            "Format": plain(labels.get(item.format, item.format)),
+            "Reached": ":green[:material/check:] yes" if item.reachable else "no",
+            "How, or why not": plain(item.reason),
+        }
+        for item in found
+    ]
+    st.table(rows, hide_index=True, border="horizontal", alt="The formats this model reaches")
 
 
 def _count(number: int) -> str:

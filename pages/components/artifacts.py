@@ -7,6 +7,7 @@ import streamlit as st
 
 import engine
 from engine import Artifact, Verdict, Verification
+from pages.components import graph
 
 _BADGES = {
     Verdict.EXACT: ("Exact", ":material/verified:", "green"),
@@ -29,6 +30,7 @@ def card(artifact: Artifact, verification: Verification | None) -> None:
             st.markdown(f"**{label}** · {megabytes(artifact.size_bytes)}")
             _badge(verification)
             st.space("stretch")
+            graph.of_artifact(artifact)
             if verification and verification.verdict.usable:
                 st.link_button(
                     "Download",

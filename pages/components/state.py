@@ -40,6 +40,8 @@ ARCHITECTURE = "model_architecture"
 FOLDER_FILE = "model_folder_file"
 SIGNATURE = "model_signature"
 SOURCE = "model_source"
+GRAPH = "model_graph_"
+"""Prefix of the switch that shows a model's graph."""
 SOURCE_OF = "model_source_of"
 
 

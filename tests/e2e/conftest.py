@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,26 +40,34 @@ def free_port() -> int:
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """Web and host as `make run` starts them, on a free port and an empty data folder."""
     home = tmp_path_factory.mktemp("served")
-    port = free_port()
     models = home / "models"
     models.mkdir()
+    with serving(home / "data", ASSAY_MODELS=str(models)) as url:
+        yield App(url, home / "data")
+
+
+@contextmanager
+def serving(data: Path, **settings: str) -> Iterator[str]:
+    """Assay served over a data folder until the end of the block; gives its address."""
+    port = free_port()
     environment = {
         **os.environ,
-        "ASSAY_DATA": str(home / "data"),
-        "ASSAY_LOCK_DIR": str(home),
-        "ASSAY_MODELS": str(models),
+        "ASSAY_DATA": str(data),
+        "ASSAY_LOCK_DIR": str(data.parent),
+        **settings,
     }
-    with (home / "serve.log").open("w") as log:
+    log = data.parent / "serve.log"
+    with log.open("w") as said:
         served = subprocess.Popen(
             [sys.executable, "-m", "engine", "serve", "--port", str(port)],
             cwd=ROOT,
             env=environment,
-            stdout=log,
+            stdout=said,
             stderr=subprocess.STDOUT,
         )
         try:
-            wait_until_healthy(f"http://127.0.0.1:{port}/healthz", served, home / "serve.log")
-            yield App(f"http://127.0.0.1:{port}", home / "data")
+            wait_until_healthy(f"http://127.0.0.1:{port}/healthz", served, log)
+            yield f"http://127.0.0.1:{port}"
         finally:
             served.send_signal(signal.SIGTERM)
             served.wait(timeout=30)

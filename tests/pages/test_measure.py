@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import engine
-from engine import ImportRequest, store
+from engine import ImportRequest, registry, store
 from engine.jobs.steps import DirectSteps
 from engine.pipeline import import_model
 from tests.conftest import Library, ignore
@@ -28,8 +30,9 @@ def test_verified_artifacts_can_be_measured(open_done: OpenPage, library: Librar
 
 
 def test_a_model_that_reaches_nothing_is_measured_alone(
-    open_page: OpenPage, tmp_path: Path
+    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(registry, "_open_edges", lambda *_: ())
     onnx_model(tmp_path / "net.onnx", [("Relu", ["x"], ["y"])])
     kept = engine.save_upload("net.onnx", (tmp_path / "net.onnx").read_bytes())
     brought = import_model(DirectSteps("import", ignore), ImportRequest("upload", kept.id))

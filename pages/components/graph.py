@@ -1,0 +1,37 @@
+"""A model's graph: nodes, shapes and types, searched and folded, in a viewer of its own."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+import engine
+from engine import Artifact, Model
+from pages.components import state
+
+_HEIGHT_PX = 560
+
+
+def of_model(model: Model) -> None:
+    """The graph on the page, drawn when it is asked for: the viewer loads the whole file."""
+    st.subheader("Graph", anchor=False)
+    refused = engine.viewable(model.artifact)
+    if refused:
+        st.text(refused)
+        return
+    address = f"/viewer/model/{model.id}/"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        shown = st.toggle("Show the graph", key=f"{state.GRAPH}{model.id}")
+        st.link_button("Open in a tab of its own", address, icon=":material/open_in_new:")
+    if shown:
+        st.iframe(address, height=_HEIGHT_PX, alt=f"The graph of {model.name}, in a viewer")
+        st.caption(
+            "Netron, served from this machine; the model goes nowhere else. Ctrl+F searches, a "
+            "click on a node shows its types and shapes, the menu hides attributes and weights."
+        )
+
+
+def of_artifact(artifact: Artifact) -> None:
+    """A link to the graph of something that was made."""
+    if engine.viewable(artifact) is None:
+        address = f"/viewer/artifact/{artifact.id}/"
+        st.link_button("Graph", address, icon=":material/account_tree:", type="tertiary")
