@@ -1,4 +1,4 @@
-"""From an eager module to a graph: exported, traced, scripted. What every converter starts with.
+"""From an eager module to a recorded graph: what every converter starts with.
 
 Imports torch only inside functions.
 """
@@ -6,33 +6,20 @@ Imports torch only inside functions.
 from __future__ import annotations
 
 import re
-import warnings
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from engine.branches import line_in
 from engine.errors import ConversionError, UnsupportedModel
-from engine.tensors import first_line, tensors_for, torch_errors
+from engine.tensors import first_line, tensors_for
 from engine.types import Signature
 from engine.verify.inputs import feed
 
-Method = Literal["auto", "trace", "script"]
 EXAMPLE_BATCH = 2
 """Batch of the example inputs. With 1, exporters take the axis for a constant."""
-
-FROZEN_NOT = "torch.jit.freeze did not take this model, so its weights stay attributes: "
 
 
 class DataDependentFlow(UnsupportedModel):
     """The path depends on the values: one graph without branches cannot hold it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scripted:
-    """A TorchScript module, how it was made, and what a person should know about that."""
-
-    module: Any
-    method: Literal["trace", "script"]
-    notes: tuple[str, ...]
 
 
 def example_tensors(signature: Signature) -> tuple[Any, ...]:
@@ -71,9 +58,11 @@ def export(module: Any, signature: Signature) -> Any:
             except UserError:
                 return torch.export.export(module, examples, dynamic_shapes=bounded)
     except GuardOnDataDependentSymNode as error:
+        where = line_in(str(error))
+        at = f" at {where}" if where else ""
         raise DataDependentFlow(
-            "The model's path depends on the values it is given (an if or a while over a tensor), "
-            "which torch.export cannot record.",
+            "The model's path depends on the values it is given (an if or a while over a tensor)"
+            f"{at}, which torch.export cannot record.",
             hint="Convert to TorchScript by scripting, or write the branch with torch.cond.",
         ) from error
     except MemoryError:
@@ -98,78 +87,7 @@ def _export_failed(error: Exception, signature: Signature) -> ConversionError | 
     )
 
 
-def to_torchscript(module: Any, signature: Signature, method: Method) -> Scripted:
-    """Trace or script, and freeze. ``auto`` scripts only where tracing would fix one path."""
-    if method == "script":
-        return _frozen(script(module), "script", ("Scripted, as asked.",))
-    traced, doubts = trace(module, signature)
-    if method == "trace":
-        warned = (f"Tracing warned: {doubts[0]}",) if doubts else ()
-        return _frozen(traced, "trace", ("Traced, as asked.", *warned))
-    if doubts and _is_data_dependent(module, signature):
-        why = (
-            "Scripted, because the model's path depends on its data: a trace would keep only the "
-            f"path of the example ({doubts[0]})."
-        )
-        return _frozen(script(module), "script", (why,))
-    return _frozen(traced, "trace", ("Traced: the model takes the same path for all data.",))
-
-
-def trace(module: Any, signature: Signature) -> tuple[Any, tuple[str, ...]]:
-    """The traced module, and the tracer's warnings that a tensor's value was made a constant."""
-    import torch
-    from torch.jit._trace import TracerWarning
-
-    with warnings.catch_warnings(record=True) as caught, torch_errors("tracing the model"):
-        warnings.simplefilter("always")
-        # The gate compares outputs on many inputs later; tracing twice here would add nothing.
-        traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-            module, example_tensors(signature), check_trace=False
-        )
-    tracer = (
-        first_line(str(item.message)) for item in caught if issubclass(item.category, TracerWarning)
-    )
-    return traced, tuple(dict.fromkeys(text for text in tracer if "Converting a tensor" in text))
-
-
-def script(module: Any) -> Any:
-    """The scripted module. Raises UnsupportedModel with what scripting stumbled over."""
-    import torch
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return torch.jit.script(module)
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise UnsupportedModel(
-            f"torch.jit.script cannot compile this model's code: {first_line(str(error))}",
-            hint="Choose tracing if its path never depends on the data, or rewrite that line.",
-        ) from error
-
-
 def operators_named(text: str) -> str:
     """The operators a framework's error message names, for a person: ``aten::fft_rfft``."""
     found = re.findall(r"(?:aten|prim|torchvision|quantized)(?:::|\.)[\w.]+", text)
     return ", ".join(dict.fromkeys(name.rstrip(".").replace(".", "::", 1) for name in found))
-
-
-def _is_data_dependent(module: Any, signature: Signature) -> bool:
-    try:
-        export(module, signature)
-    except DataDependentFlow:
-        return True
-    except (ConversionError, UnsupportedModel):
-        return False
-    return False
-
-
-def _frozen(module: Any, method: Literal["trace", "script"], notes: tuple[str, ...]) -> Scripted:
-    import torch
-
-    try:
-        frozen = torch.jit.freeze(module.eval())
-    except RuntimeError as error:
-        return Scripted(module, method, (*notes, FROZEN_NOT + first_line(str(error))))
-    return Scripted(frozen, method, notes)

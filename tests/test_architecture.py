@@ -110,7 +110,7 @@ def test_siblings_do_not_import_each_other(folder: str) -> None:
 def test_formats_know_only_the_contracts() -> None:
     """And what several share: runners over tensors, modules to graphs; a GPU and its build plan."""
     contracts = ("types", "errors", "options", "registry", "lazy", "records", "files", "feeds")
-    allowed = (*contracts, "architectures", "tensors", "exporting", "opsets", "nvidia")
+    allowed = (*contracts, "architectures", "tensors", "exporting", "scripting", "opsets", "nvidia")
 
     def wrong(path: Path, name: str) -> bool:
         if is_of_own_package(path, "formats", name):

@@ -2,54 +2,101 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.exporting import Method, Scripted, to_torchscript
+from engine.errors import BadRequest
 from engine.files import disk_errors
 from engine.lazy import Requirement
 from engine.options import choice
 from engine.registry import Conversion, Format, converter
 from engine.registry import load as load_artifact
+from engine.scripting import FROZEN_NOT, Method, Scripted, to_torchscript
 from engine.tensors import ModuleRunner, largest, torch_errors
 from engine.types import Artifact, RunnerOptions, Step
 
 _TORCH = Requirement("torch", "torch")
+_SAID = "assay.json"
+"""The extra file in which a TorchScript file of ours says what is to be done on loading it."""
+_ON_LOAD = (
+    "torch.jit.optimize_for_inference is applied on loading, here and in what you deploy: PyTorch "
+    "cannot save its result, which suits processors like this one."
+)
 DEPRECATED = "PyTorch has deprecated TorchScript; torch.export (.pt2) is its successor."
 
 
 @dataclass(frozen=True, slots=True)
 class TorchScriptOptions:
-    """``auto`` traces, and scripts when the model's path depends on its data."""
+    """``auto`` traces, and scripts where a trace is shown to be wrong."""
 
     method: Method = choice(
         "auto",
         "How to make it",
-        "Tracing records one run; a model that decides by its data needs script.",
+        "Tracing records one run and is compared on others; a model that decides by its data "
+        "needs script.",
         values={
             "auto": "Let Assay decide",
             "trace": "Trace: record one run",
             "script": "Script: compile the Python, branches and loops included",
         },
     )
+    freeze: bool = choice(
+        True,
+        "Freeze",
+        "Weights become constants of the graph, and what they allow to be simplified is.",
+    )
+    for_inference: bool = choice(
+        False,
+        "Optimize for inference",
+        "torch.jit.optimize_for_inference, for this kind of processor. PyTorch cannot save what "
+        "it gives, so it is applied each time the file is loaded.",
+    )
+
+    @property
+    def variant(self) -> str:
+        """What tells the result from the plain one."""
+        not_frozen = "" if self.freeze else "not frozen"
+        return ", ".join(
+            filter(None, (not_frozen, "optimized on load" if self.for_inference else ""))
+        )
 
 
 def load(path: Path) -> Any:
-    """The ``ScriptModule``, in eval mode, on the CPU. Raises InvalidModel."""
+    """The ``ScriptModule`` as saved, in eval mode, on the CPU. Raises InvalidModel."""
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Any, dict[str, Any]]:
+    """The module, and what Assay wrote into the file; nothing where somebody else made it."""
     import torch
 
+    beside = {_SAID: ""}
     with warnings.catch_warnings(), torch_errors("reading the TorchScript file"):
         warnings.simplefilter("ignore", DeprecationWarning)
-        module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-        return module.eval()
+        module = torch.jit.load(  # type: ignore[no-untyped-call]
+            str(path), map_location="cpu", _extra_files=beside
+        )
+    return module.eval(), json.loads(beside[_SAID] or "{}")
 
 
 def open_runner(artifact: Artifact, options: RunnerOptions) -> ModuleRunner:
-    """A Runner over the loaded ScriptModule."""
-    return ModuleRunner(lambda: load(artifact.path), artifact.signature, options)
+    """A Runner over the loaded ScriptModule, optimized first where that was asked for."""
+    return ModuleRunner(lambda: _opened(artifact.path), artifact.signature, options)
+
+
+def _opened(path: Path) -> Any:
+    import torch
+
+    module, said = _read(path)
+    if not said.get("for_inference"):
+        return module
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.optimize_for_inference(module)
 
 
 def describe(path: Path) -> tuple[int | None, dict[str, int], dict[str, str]]:
@@ -92,8 +139,9 @@ def _constants(nodes: list[Any]) -> dict[str, Any]:
 @converter("torch", "torchscript")
 def torchscript_from_torch(source: Artifact, out: Path, options: TorchScriptOptions) -> Conversion:
     """Trace or script the module, as the option ``method`` says."""
-    made = to_torchscript(load_artifact(source), source.signature, options.method)
-    return _save(made, source, out)
+    module = load_artifact(source)
+    made = to_torchscript(module, source.signature, options.method, freeze=options.freeze)
+    return _save(made, source, out, options)
 
 
 @converter("exported", "torchscript")
@@ -101,9 +149,10 @@ def torchscript_from_exported(
     source: Artifact, out: Path, options: TorchScriptOptions
 ) -> Conversion:
     """Trace the module of a ``torch.export`` program: its path is fixed already."""
-    made = to_torchscript(_unchecked(load_artifact(source)), source.signature, "trace")
+    module = _unchecked(load_artifact(source))
+    made = to_torchscript(module, source.signature, "trace", freeze=options.freeze)
     note = "Traced from the recorded graph, which has one path only."
-    return _save(replace(made, notes=(note,)), source, out)
+    return _save(replace(made, notes=(note, *made.notes[1:])), source, out, options)
 
 
 def _unchecked(program: Any) -> Any:
@@ -122,20 +171,31 @@ def _unchecked(program: Any) -> Any:
     return Unchecked(program.module(check_guards=False))
 
 
-def _save(made: Scripted, source: Artifact, out: Path) -> Conversion:
+def _save(made: Scripted, source: Artifact, out: Path, options: TorchScriptOptions) -> Conversion:
     import torch
 
+    if options.for_inference and not options.freeze:
+        raise BadRequest(
+            "optimize_for_inference works on a frozen module.",
+            hint="Leave Freeze on, or leave the optimization out.",
+        )
+    said = {"for_inference": options.for_inference, "source_sha256": source.sha256}
     with disk_errors(), torch_errors("saving the TorchScript file"), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.save(made.module, str(out))
+        torch.jit.save(made.module, str(out), _extra_files={_SAID: json.dumps(said)})
+    frozen = options.freeze and not any(note.startswith(FROZEN_NOT) for note in made.notes)
     step = Step(
-        verb=f"{made.method} and freeze",
+        verb=f"{made.method} and freeze" if frozen else made.method,
         tool=f"torch.jit.{made.method}",
         version=_TORCH.version or "",
-        options={"method": made.method},
-        notes=(*made.notes, DEPRECATED),
+        options={
+            "method": made.method,
+            "freeze": frozen,
+            "for_inference": options.for_inference,
+        },
+        notes=(*made.notes, *((_ON_LOAD,) if options.for_inference else ()), DEPRECATED),
     )
-    return Conversion(source.signature, step)
+    return Conversion(source.signature, step, options.variant)
 
 
 FORMAT = Format(

@@ -16,7 +16,6 @@ from engine.exporting import (
     example_tensors,
     export,
     operators_named,
-    script,
 )
 from engine.files import disk_errors
 from engine.formats.onnx import finishing
@@ -28,6 +27,7 @@ from engine.lazy import Requirement
 from engine.opsets import moved
 from engine.registry import Conversion, converter
 from engine.registry import load as load_artifact
+from engine.scripting import script
 from engine.tensors import first_line
 from engine.types import Artifact, Signature, Step
 

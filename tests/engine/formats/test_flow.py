@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine import registry
-from engine.errors import UnsupportedModel
+from engine.errors import BadRequest, UnsupportedModel
 from engine.formats.onnx import OnnxOptions
 from engine.formats.torchscript import TorchScriptOptions
-from engine.types import Artifact
+from engine.scripting import to_torchscript
+from engine.types import Artifact, Signature, TensorSpec
 from engine.verify.model import Verdict
 from tests import models
 
@@ -20,9 +22,13 @@ def adaptive(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return models.eager(tmp_path_factory.mktemp("adaptive") / "torch", "adaptive")
 
 
-def test_traced_it_is_broken(adaptive: Artifact, tmp_path: Path) -> None:
-    traced = models.converted(adaptive, "torchscript", tmp_path, method="trace")
-    assert models.verified(adaptive, traced, tmp_path).verdict is Verdict.BROKEN
+def test_a_trace_that_would_be_wrong_is_refused_with_the_line(
+    adaptive: Artifact, tmp_path: Path
+) -> None:
+    with pytest.raises(UnsupportedModel, match="a trace would be wrong: 'logits' differs by") as no:
+        models.converted(adaptive, "torchscript", tmp_path, method="trace")
+    assert "engine/architectures/adaptive.py, line 26: `while rounds < 8 and" in no.value.message
+    assert "method=script" in no.value.hint
 
 
 @pytest.mark.parametrize("method", ["auto", "script"])
@@ -37,24 +43,79 @@ def test_auto_says_that_it_scripted_and_why(adaptive: Artifact, tmp_path: Path) 
     convert = registry.edge("torch", "torchscript")
     made = convert(adaptive, tmp_path / "m.pt", TorchScriptOptions())
     assert made.step.options["method"] == "script"
-    assert made.step.notes[0].startswith(
-        "Scripted, because the model's path depends on its data: a trace would keep only the path "
-        "of the example (Converting a tensor to a Python boolean"
-    )
+    assert made.step.notes[0].startswith("Scripted, because a trace would be wrong: 'logits'")
+    assert "adaptive.py, line 26" in made.step.notes[0]
     assert "deprecated" in made.step.notes[-1]
 
 
-def test_asked_to_trace_it_warns(adaptive: Artifact, tmp_path: Path) -> None:
+def neither(x: Any) -> Any:
+    """Branches on its data, and holds code that TorchScript has no form for."""
+    pick = {"up": lambda y: y + 1, "down": lambda y: y - 1}
+    return pick["up" if bool(x.sum() > 0) else "down"](x)
+
+
+def test_what_can_neither_be_traced_nor_scripted_names_both_lines() -> None:
+    import torch
+
+    class Neither(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return neither(x)  # type: ignore[no-any-return]
+
+    signature = Signature((TensorSpec("x", "float32", ("batch", 3)),))
+    with pytest.raises(UnsupportedModel, match="No TorchScript can be made") as caught:
+        to_torchscript(Neither(), signature, "auto")
+    said = caught.value.message
+    assert f'line {BRANCH}: `return pick["up" if bool' in said
+    assert "torch.jit.script cannot compile this model's code" in said
+
+
+BRANCH = neither.__code__.co_firstlineno + 3
+
+
+def test_a_trace_that_fixes_the_batch_is_caught() -> None:
+    import torch
+
+    class Fixing(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.reshape(int(x.shape[0]), -1) + torch.zeros(len(x.tolist()), 1)
+
+    signature = Signature((TensorSpec("x", "float32", ("batch", 3)),))
+    with pytest.raises(UnsupportedModel, match="a trace would be wrong: it fails"):
+        to_torchscript(Fixing(), signature, "trace")
+
+
+@pytest.mark.parametrize(
+    ("options", "variant", "verb"),
+    [
+        ({"freeze": False}, "not frozen", "trace"),
+        ({"for_inference": True}, "optimized on load", "trace and freeze"),
+    ],
+)
+def test_freezing_and_optimizing_are_choices(
+    options: dict[str, bool], variant: str, verb: str, tmp_path: Path
+) -> None:
+    source = models.eager(tmp_path / "d")
     convert = registry.edge("torch", "torchscript")
-    made = convert(adaptive, tmp_path / "m.pt", TorchScriptOptions(method="trace"))
-    assert any(note.startswith("Tracing warned: Converting a tensor") for note in made.step.notes)
+    made = convert(source, tmp_path / "m.pt", TorchScriptOptions(**options))
+    assert (made.variant, made.step.verb) == (variant, verb)
+    found = models.artifact("torchscript", tmp_path / "m.pt", made.signature)
+    weights = registry.formats()["torchscript"].describe(found.path)[2]
+    assert weights["Weights are constants (frozen)"] == ("yes" if "freeze" in verb else "no")
+    assert models.verified(source, found, tmp_path / "w").verdict is Verdict.EQUIVALENT
+
+
+def test_optimizing_what_is_not_frozen_is_refused(tmp_path: Path) -> None:
+    convert = registry.edge("torch", "torchscript")
+    asked = TorchScriptOptions(freeze=False, for_inference=True)
+    with pytest.raises(BadRequest, match="works on a frozen module"):
+        convert(models.eager(tmp_path / "d"), tmp_path / "m.pt", asked)
 
 
 def test_auto_traces_a_straight_model(tmp_path: Path) -> None:
     convert = registry.edge("torch", "torchscript")
     made = convert(models.eager(tmp_path / "d"), tmp_path / "m.pt", TorchScriptOptions())
     assert made.step.options["method"] == "trace"
-    assert made.step.notes[0] == "Traced: the model takes the same path for all data."
+    assert made.step.notes[0] == "Traced: it agrees with the original on 5 other inputs."
 
 
 def test_onnx_keeps_the_branches_and_says_how(adaptive: Artifact, tmp_path: Path) -> None:
@@ -71,6 +132,7 @@ def test_onnx_keeps_the_branches_and_says_how(adaptive: Artifact, tmp_path: Path
 def test_export_refuses_with_the_reason(adaptive: Artifact, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModel, match="path depends on the values") as caught:
         models.converted(adaptive, "exported", tmp_path)
+    assert "adaptive.py, line 26: `while rounds < 8 and" in caught.value.message
     assert "scripting" in caught.value.hint
 
 
@@ -78,7 +140,6 @@ def test_a_fixed_axis_declared_dynamic_is_named() -> None:
     import torch
 
     from engine.exporting import export
-    from engine.types import Signature, TensorSpec
 
     class Fixed(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -91,8 +152,6 @@ def test_a_fixed_axis_declared_dynamic_is_named() -> None:
 
 def test_an_operator_onnx_does_not_have_is_named(tmp_path: Path) -> None:
     import torch
-
-    from engine.types import Signature, TensorSpec
 
     class Odd(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
