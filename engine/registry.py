@@ -178,6 +178,12 @@ def route(
     )
 
 
+def stops(source: str, target: str) -> tuple[str, ...]:
+    """The formats on the shortest way, were everything installed; empty where there is none."""
+    formats()
+    return tuple(end for _, end in _search(source, _edges_from).get(target, ()))
+
+
 def refusal(artifact: Artifact, target: str) -> str | None:
     """Why the converter straight to ``target`` cannot take this artifact; None where it can."""
     fits = _fits.get((artifact.format, target))
@@ -200,25 +206,36 @@ def open_runner(artifact: Artifact, options: RunnerOptions) -> Runner:
     return format_named(artifact.format).open_runner(artifact, options)
 
 
-def _open_edges(source: str, artifact: Artifact | None) -> tuple[tuple[str, str], ...]:
+_Edges = tuple[tuple[str, str], ...]
+
+
+def _edges_from(source: str) -> _Edges:
+    return tuple(pair for pair in _converters if pair[0] == source)
+
+
+def _open_edges(source: str, artifact: Artifact | None) -> _Edges:
     """The edges that leave ``source`` for installed formats and, if given, take the artifact."""
     known = formats()
     return tuple(
         (start, end)
-        for start, end in _converters
-        if start == source
-        and known[end].available
+        for start, end in _edges_from(source)
+        if known[end].available
         and not (artifact and artifact.format == source and refusal(artifact, end))
     )
 
 
-def _paths(source: str, artifact: Artifact | None) -> dict[str, tuple[tuple[str, str], ...]]:
-    """Breadth-first from ``source`` over the formats that are installed."""
-    reached: dict[str, tuple[tuple[str, str], ...]] = {source: ()}
+def _paths(source: str, artifact: Artifact | None) -> dict[str, _Edges]:
+    """The ways over the formats that are installed."""
+    return _search(source, lambda here: _open_edges(here, artifact))
+
+
+def _search(source: str, edges_from: Callable[[str], _Edges]) -> dict[str, _Edges]:
+    """Breadth-first: the shortest way from ``source`` to every format it leads to."""
+    reached: dict[str, _Edges] = {source: ()}
     queue = deque([source])
     while queue:
         here = queue.popleft()
-        for edge in _open_edges(here, artifact):
+        for edge in edges_from(here):
             if edge[1] not in reached:
                 reached[edge[1]] = (*reached[here], edge)
                 queue.append(edge[1])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 from engine import registry
 from engine.knowledge.guides import ORDER, format_guide, format_label
+from engine.knowledge.source import read
 from engine.types import Artifact, Reach
 
 
@@ -23,11 +27,21 @@ def reach_from(artifact: Artifact) -> tuple[Reach, ...]:
 
 def _one(artifact: Artifact, target: str, reachable: bool) -> Reach:
     if not reachable:
-        why = registry.refusal(artifact, target) or _why_not(artifact.format, target)
-        return Reach(target, False, why)
+        return Reach(target, False, _refused(artifact, target) or _why_not(artifact.format, target))
+    if target == artifact.format:
+        return Reach(target, True, "It is in this format; other variants of it can be made.")
     steps = registry.route(artifact.format, target, artifact)
     between = [_label(end) for _, end in steps[:-1]]
     return Reach(target, True, f"Through {', then '.join(between)}." if between else "Directly.")
+
+
+def _refused(artifact: Artifact, target: str) -> str | None:
+    """What this very model lacks for the first step of the way."""
+    first = registry.stops(artifact.format, target)[:1]
+    why = registry.refusal(artifact, first[0]) if first else None
+    if why is None or first == (target,):
+        return why
+    return f"The way leads through {_label(first[0])}. {why}"
 
 
 def _why_not(source: str, target: str) -> str:
@@ -35,11 +49,32 @@ def _why_not(source: str, target: str) -> str:
     known = registry.formats().get(target)
     if known is None:
         return f"This version of Assay has no converter to {label} yet."
+    if not registry.stops(source, target):
+        return _no_way(source, target)
     if not known.available:
         lines = "; ".join(known.install_lines)
         how = f" Install with: {lines}" if lines else ""
         return f"{label} cannot be made here: {known.lacks}.{_instead(source, target)}{how}"
-    return f"This version of Assay has no conversion from {_label(source)} to {label}."
+    lost = [stop for stop in registry.stops(source, target) if not _installed(stop)]
+    if lost:
+        return f"The way leads through {_label(lost[0])}. {_why_not(source, lost[0])}"
+    return _no_way(source, target)
+
+
+def _no_way(source: str, target: str) -> str:
+    for reason in _reasons():
+        if reason["from"] in (None, source) and reason["to"] in (None, target):
+            return str(reason["why"])
+    return f"This version of Assay has no conversion from {_label(source)} to {_label(target)}."
+
+
+@cache
+def _reasons() -> list[dict[str, Any]]:
+    return list(read("no_way.yaml")["reasons"])
+
+
+def _installed(name: str) -> bool:
+    return registry.format_named(name).available
 
 
 def _instead(source: str, target: str) -> str:

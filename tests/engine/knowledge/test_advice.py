@@ -122,3 +122,28 @@ def test_a_format_without_a_way_back_says_so() -> None:
         assert reach.format != "torchscript"
         if not reach.reachable and reach.format == "onnx":
             assert "from TorchScript to ONNX" in reach.reason
+
+
+def test_reach_says_what_is_in_the_way_of_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    onnx = registry.formats()["onnx"]
+    need = registry.Requirement("no_such_module", "no-such-package")
+    hidden = {**registry.formats(), "onnx": dataclasses.replace(onnx, requires=(need,))}
+    monkeypatch.setattr(registry, "formats", lambda: hidden)
+    found = {reach.format: reach for reach in reach_from(in_format("torch").artifact)}
+    assert not found["savedmodel"].reachable
+    assert found["savedmodel"].reason.startswith("The way leads through ONNX.")
+    assert "pip install no-such-package" in found["savedmodel"].reason
+
+
+def test_a_model_that_cannot_take_the_first_step_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in ("onnx", "exported", "torchscript"):
+        monkeypatch.setitem(registry._fits, ("torch", step), lambda artifact: "It is too odd.")
+    found = {reach.format: reach for reach in reach_from(in_format("torch").artifact)}
+    assert found["onnx"].reason == "It is too odd."
+    assert found["savedmodel"].reason == "The way leads through ONNX. It is too odd."
+
+
+@pytest.mark.parametrize("source", ["onnx", "torchscript", "exported", "savedmodel", "gguf"])
+def test_where_the_formats_themselves_forbid_it_the_reason_is_theirs(source: str) -> None:
+    for reach in reach_from(in_format(source).artifact):
+        assert reach.reachable or not reach.reason.startswith("This version of Assay has no conv")
