@@ -107,7 +107,9 @@ def _labels(text: str, classes: int | None) -> Any:
 
 def _prepared(data: Any, layout: Layout, options: SavedModelOptions) -> Any:
     """One picture's bytes → float32 [height, width, channels], as the model was trained on."""
-    picture = tf.io.decode_image(data, channels=layout.channels, expand_animations=False)
+    # Takes PNG too; and only with the accurate transform a JPEG has the pixels that Pillow, and so
+    # most training, sees: the default of decode_image is off by up to 15 of 255.
+    picture = tf.io.decode_jpeg(data, layout.channels, dct_method="INTEGER_ACCURATE")
     picture = tf.cast(picture, tf.float32)
     picture.set_shape([None, None, layout.channels])
     size = (layout.height, layout.width)
