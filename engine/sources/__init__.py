@@ -49,11 +49,14 @@ def locate(
 
 
 def models_folder() -> tuple[str, ...]:
-    """Files and Hugging Face folders below the configured models folder, as paths within it."""
+    """Files, Hugging Face folders and SavedModels below the models folder, as paths within it."""
     home = settings().models_dir
     if home is None or not home.is_dir():
         return ()
-    folders = (path.parent for path in home.rglob("config.json"))
+    folders = [path.parent for path in home.rglob("config.json")]
+    saved = (path.parent for path in home.rglob("saved_model.pb"))
+    # Of numbered versions, the folder above is the model.
+    folders += (path.parent if path.name.isdecimal() else path for path in saved)
     files = (path for path in files_of(home) if path.suffix.lower() in _MODEL_SUFFIXES)
     inside = {path for path in (*folders, *files) if path != home and _stays(path, home)}
     return tuple(sorted(str(path.relative_to(home)) for path in inside))[:_LISTED]

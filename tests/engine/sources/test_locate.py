@@ -18,6 +18,8 @@ def folder(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (home / "sub" / "net.onnx").write_bytes(b"x")
     (home / "bert").mkdir()
     (home / "bert" / "config.json").write_text("{}")
+    (home / "served" / "2").mkdir(parents=True)
+    (home / "served" / "2" / "saved_model.pb").write_bytes(b"x")
     (home / "notes.txt").write_text("no model")
     (tmp_path / "secret.onnx").write_bytes(b"secret")
     (home / "leads-out.onnx").symlink_to(tmp_path / "secret.onnx")
@@ -55,7 +57,7 @@ def test_a_path_in_the_models_folder(folder: Path) -> None:
     assert locate("path", "sub/net.onnx", None) == (
         str(folder / "sub" / "net.onnx"), "net.onnx", None
     )  # fmt: skip
-    assert models_folder() == ("bert", "sub/net.onnx")
+    assert models_folder() == ("bert", "served", "sub/net.onnx")
 
 
 @pytest.mark.parametrize(
