@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine.errors import ConversionError, EngineError, UnsupportedModel
 from engine.formats.onnx.finishing import finished, save
 from engine.formats.onnx.options import OnnxOptions
-from engine.formats.onnx.reading import onnx_errors
 from engine.lazy import Requirement, require
+from engine.opsets import moved, opset_of
 from engine.registry import Conversion, converter
 from engine.registry import load as load_artifact
 from engine.tensors import first_line
@@ -37,17 +39,22 @@ def onnx_from_savedmodel(source: Artifact, out: Path, options: OnnxOptions) -> C
         raise _failed(error) from error
     _check_operators(model)
     _declare(model, source.signature)
-    with onnx_errors("saving the file"):
-        save(model, out)
-    newest = f"tf2onnx writes opset {NEWEST} at most; {options.opset} was asked for."
-    step = Step(
-        verb="rewrite",
-        tool="tf2onnx",
-        version=_TF2ONNX.version or "",
-        options={"opset": opset},
-        notes=(newest,) if opset < options.opset else (),
-    )
+    model, notes = _raised(model, options.opset)
+    save(model, out)
+    step = Step("rewrite", "tf2onnx", _TF2ONNX.version or "", {}, notes)
     return finished(out, source, step, options)
+
+
+def _raised(model: Any, opset: int) -> tuple[Any, tuple[str, ...]]:
+    """At the opset asked for, which tf2onnx may not write; as it is where onnx cannot move it."""
+    written = opset_of(model)
+    if written >= opset:
+        return model, ()
+    try:
+        made = moved(model, opset)
+    except UnsupportedModel as error:
+        return model, (f"tf2onnx writes opset {written} at most. {error.message}",)
+    return made, (f"Written by tf2onnx with opset {written}, then moved to {opset}.",)
 
 
 def _rewritten(loaded: Any, opset: int) -> Any:
@@ -123,24 +130,18 @@ def _nodes(graph: Any) -> Iterator[Any]:
 
 
 def _declare(model: Any, signature: Signature) -> None:
-    """Inputs and outputs in the signature's order, their dynamic axes under its names."""
+    """Inputs and outputs as the signature has them: order, names of axes, unused inputs too."""
+    import onnx
+
     for values, specs in (
         (model.graph.input, signature.inputs),
         (model.graph.output, signature.outputs),
     ):
-        shapes = {spec.name: spec.shape for spec in specs}
-        order = list(shapes)
-        found = sorted(values, key=lambda value: order.index(value.name) if order else 0)
-        for value in found:
-            for dim, size in zip(
-                value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False
-            ):
-                if isinstance(size, str):
-                    dim.dim_param = size
-                else:
-                    dim.dim_value = size
-        del values[:]
-        values.extend(found)
+        if specs:
+            del values[:]
+        for spec in specs:
+            kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype))
+            values.append(onnx.helper.make_tensor_value_info(spec.name, kind, spec.shape))
 
 
 def _failed(error: Exception) -> EngineError:
