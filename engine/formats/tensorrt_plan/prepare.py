@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from engine import opsets
 from engine.errors import ConversionError, UnsupportedModel
 from engine.files import disk_errors, hash_path
 from engine.formats.tensorrt_plan import check
@@ -48,9 +49,9 @@ class PlanOptions(GraphOptions):
 @converter("onnx", "tensorrt_plan")
 def tensorrt_plan_from_onnx(source: Artifact, out: Path, options: PlanOptions) -> Conversion:
     """Put the precision into the graph, check it as TensorRT's parser will, and plan the build."""
-    model = load_artifact(source)
     profile = profile_for(source.signature, options)
-    notes = [*_fit_opset(model, options.version)]
+    model, moved = _fit_opset(load_artifact(source), options.version)
+    notes = [*moved]
     precision = _precision(model, options.precision)
     if precision == "INT8":
         notes += _quantized(model)
@@ -64,7 +65,7 @@ def tensorrt_plan_from_onnx(source: Artifact, out: Path, options: PlanOptions) -
         schema=PLAN_SCHEMA,
         precision=precision,
         tensorrt=options.version,
-        opset=_opset(model).version,
+        opset=opsets.opset_of(model),
         onnx=GRAPH,
         onnx_sha256=hash_path(out / GRAPH),
         profile=profile,
@@ -118,29 +119,15 @@ def _floats(model: Any) -> str:
     return "FP16" if kinds[half] > kinds[single] else "FP32"
 
 
-def _opset(model: Any) -> Any:
-    return next(item for item in model.opset_import if item.domain in ("", "ai.onnx"))
-
-
-def _fit_opset(model: Any, generation: str) -> tuple[str, ...]:
-    """Move the graph into the opsets this TensorRT reads, in place."""
-    import onnx
-
-    low, high = check.table()["opsets"][generation]
-    found = _opset(model).version
-    if low <= found <= high:
-        return ()
-    wanted = min(max(found, low), high)
-    try:
-        model.CopyFrom(onnx.version_converter.convert_version(model, wanted))
-    except Exception as error:
-        text = str(error).strip().splitlines()
-        raise UnsupportedModel(
-            f"TensorRT {generation} reads opsets {low} to {high}; this graph has {found} and "
-            f"cannot be moved to {wanted}: {text[0] if text else type(error).__name__}",
-            hint=f"Export the model with opset {wanted}, or take a newer TensorRT.",
-        ) from error
-    return (f"Opset {found} became {wanted}: TensorRT {generation} reads {low} to {high}.",)
+def _fit_opset(model: Any, generation: str) -> tuple[Any, tuple[str, ...]]:
+    """The graph within the opsets this TensorRT reads, and a note where it had to move."""
+    reader = next(item for item in opsets.READERS if item.runtime == f"TensorRT {generation}")
+    found = opsets.opset_of(model)
+    wanted = min(max(found, reader.low), reader.high)
+    if wanted == found:
+        return model, ()
+    note = f"Opset {found} became {wanted}: {reader.runtime} reads {reader.low} to {reader.high}."
+    return opsets.moved(model, wanted), (note,)
 
 
 def _quantized(model: Any) -> tuple[str, ...]:
