@@ -169,11 +169,8 @@ def route(
     if target in reached and target != source:
         return reached[target]
     others = ", ".join(targets(source, artifact)) or "nothing"
-    why = refusal(artifact, target) if artifact else None
-    none = f"No conversion leads from {source} to {target}."
-    already = f"The model is {format_named(target).label} already: nothing to convert."
     raise NoRoute(
-        why or (already if source == target else none),
+        _why_none(source, format_named(target), artifact),
         hint=f"From this model Assay reaches: {others}.",
     )
 
@@ -182,6 +179,19 @@ def stops(source: str, target: str) -> tuple[str, ...]:
     """The formats on the shortest way, were everything installed; empty where there is none."""
     formats()
     return tuple(end for _, end in _search(source, _edges_from).get(target, ()))
+
+
+def _why_none(source: str, target: Format, artifact: Artifact | None) -> str:
+    """Why no chain of converters leads there, in one sentence."""
+    if source == target.name:
+        already = f"The model is {target.label} already: nothing to convert."
+        return (refusal(artifact, target.name) if artifact else None) or already
+    if not target.available:
+        lines = "; ".join(target.install_lines)
+        how = f" Install with: {lines}." if lines else ""
+        return f"{target.label} cannot be made here: {target.lacks}.{how}"
+    why = refusal(artifact, target.name) if artifact else None
+    return why or f"No conversion leads from {source} to {target.name}."
 
 
 def refusal(artifact: Artifact, target: str) -> str | None:

@@ -69,5 +69,5 @@ st.markdown(
     "- Workers have time limits and no secrets, but no memory limit or sandbox yet: open only "
     "models you trust.\n"
     "- SavedModel and GGUF are described and advised on, not yet produced.\n"
-    "- Measuring uses the CPU; no GPU back end is wired yet."
+    "- Measuring uses the CPU, but for TensorRT, which was not yet run on a real GPU."
 )

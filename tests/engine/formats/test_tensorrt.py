@@ -17,7 +17,7 @@ import onnx
 import pytest
 
 from engine import registry
-from engine.errors import BadRequest, InvalidModel, MissingDependency, UnsupportedModel
+from engine.errors import BadRequest, InvalidModel, MissingDependency, NoRoute, UnsupportedModel
 from engine.knowledge import list_recipes
 from engine.settings import settings
 from engine.types import Artifact, Signature, TensorSpec
@@ -294,9 +294,11 @@ def test_without_a_gpu_it_says_so_and_what_can_be_done(
 
 def test_the_packages_that_are_missing_are_named_with_their_line() -> None:
     spec = registry.format_named("tensorrt")
-    if spec.available:
-        pytest.skip("this machine has a GPU, TensorRT and PyCUDA")
+    if any(need.installed for need in spec.requires[1:3]):
+        pytest.skip("this machine has TensorRT or PyCUDA")
     assert spec.lacks
+    with pytest.raises(NoRoute, match=r"cannot be made here: .*; tensorrt is not installed; pyc"):
+        registry.route("onnx", "tensorrt")
     assert set(spec.install_lines) <= {"pip install -r requirements-gpu.txt"}
 
 
