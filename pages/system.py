@@ -68,6 +68,5 @@ st.markdown(
     "- Served on this machine only (127.0.0.1) until logins and the sandbox are in place.\n"
     "- Workers have time limits and no secrets, but no memory limit or sandbox yet: open only "
     "models you trust.\n"
-    "- SavedModel and GGUF are described and advised on, not yet produced.\n"
     "- Measuring uses the CPU, but for TensorRT, which was not yet run on a real GPU."
 )
