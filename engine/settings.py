@@ -15,6 +15,7 @@ class Settings:
     """Where things lie and how large they may get.
 
     ``models_dir`` is the folder whose models may be opened by path; None switches that off.
+    ``model_code``: a ``model.py`` that somebody brings may be run.
     """
 
     data_dir: Path
@@ -22,6 +23,7 @@ class Settings:
     database_url: str
     max_upload_bytes: int
     free_floor_bytes: int
+    model_code: bool = False
 
     @property
     def jobs_dir(self) -> Path:
@@ -51,4 +53,5 @@ def settings() -> Settings:
         database_url=os.environ.get("ASSAY_DATABASE", f"sqlite:///{data / 'assay.db'}"),
         max_upload_bytes=int(float(os.environ.get("ASSAY_MAX_UPLOAD_GIB", "16")) * GIB),
         free_floor_bytes=int(float(os.environ.get("ASSAY_FREE_FLOOR_GIB", "1")) * GIB),
+        model_code=os.environ.get("ASSAY_ALLOW_MODEL_CODE", "").strip() == "1",
     )

@@ -1,6 +1,7 @@
 """The eager model on disk: a folder of architecture.json, weights.safetensors, signature.json.
 
-A language model's folder also holds its tokenizer's files, under the names they came with.
+A language model's folder also holds its tokenizer's files, under the names they came with; that of
+a person's own architecture holds its code.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from engine.architecture import Architecture, ArchitectureSpec
-from engine.architectures import architecture_named
+from engine.architectures import architecture_named, own_code
 from engine.errors import InvalidModel
 from engine.feeds import with_outputs
 from engine.files import disk_errors
@@ -55,9 +56,10 @@ def write(
     """
     from safetensors.torch import save_file
 
-    found = match(spec, state_dict)
+    architecture = _architecture(spec, out)
+    found = match(spec, state_dict, architecture)
     kept, tied = _without_ties(found.weights)
-    wanted = signature or architecture_named(spec.architecture).signature(spec.config)
+    wanted = signature or architecture.signature(spec.config)
     out.mkdir(parents=True, exist_ok=True)
     with disk_errors():
         save_file(kept, out / WEIGHTS, metadata=tied)
@@ -101,7 +103,7 @@ def read_signature(folder: Path) -> Signature:
 def build(folder: Path) -> Any:
     """The ``nn.Module`` of the folder, in eval mode, its weights loaded strictly."""
     spec, signature = read_spec(folder), read_signature(folder)
-    architecture = architecture_named(spec.architecture)
+    architecture = _architecture(spec, folder)
     weights = _weights(folder / WEIGHTS)
     module = _bare(architecture, spec)
     _refuse_mismatch(spec, module.state_dict(), weights)
@@ -110,11 +112,22 @@ def build(folder: Path) -> Any:
     return architecture.adapt(module, signature).eval()
 
 
-def match(spec: ArchitectureSpec, state_dict: Mapping[str, Any]) -> Match:
+def _architecture(spec: ArchitectureSpec, folder: Path) -> Architecture:
+    """The architecture by its name; one of a person's own by the code in the folder."""
+    if spec.architecture == own_code.NAME:
+        return own_code.architecture_of(folder)
+    return architecture_named(spec.architecture)
+
+
+def match(
+    spec: ArchitectureSpec,
+    state_dict: Mapping[str, Any],
+    architecture: Architecture | None = None,
+) -> Match:
     """The state_dict under the architecture's names. Raises InvalidModel naming what differs."""
     import torch
 
-    module = _bare(architecture_named(spec.architecture), spec)
+    module = _bare(architecture or architecture_named(spec.architecture), spec)
     expected: Mapping[str, Any] = module.state_dict()
     tensors = {key: value for key, value in state_dict.items() if isinstance(value, torch.Tensor)}
     if not tensors:
@@ -134,6 +147,9 @@ def _bare(architecture: Architecture, spec: ArchitectureSpec) -> Any:
     """The module without memory for its weights, or with it where something is not a weight."""
     import torch
 
+    if architecture.name == own_code.NAME:
+        # Such code may compute while it builds, which needs memory.
+        return architecture.build(spec.config)
     with torch.device("meta"):
         module = architecture.build(spec.config)
     persistent = set(module.state_dict())

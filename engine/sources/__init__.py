@@ -49,11 +49,12 @@ def locate(
 
 
 def models_folder() -> tuple[str, ...]:
-    """Files, Hugging Face folders and SavedModels below the models folder, as paths within it."""
+    """Files and the folders that are models, below the models folder, as paths within it."""
     home = settings().models_dir
     if home is None or not home.is_dir():
         return ()
-    folders = [path.parent for path in home.rglob("config.json")]
+    names = ("config.json", "model.py")
+    folders = [path.parent for name in names for path in home.rglob(name)]
     saved = (path.parent for path in home.rglob("saved_model.pb"))
     # Of numbered versions, the folder above is the model.
     folders += (path.parent if path.name.isdecimal() else path for path in saved)

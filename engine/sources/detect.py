@@ -23,6 +23,7 @@ LABELS = {
     "safetensors": "safetensors weights",
     "state_dict": "a PyTorch state_dict",
     "huggingface": "a Hugging Face folder",
+    "own_code": "a model.py with its weights",
     "savedmodel": "a TensorFlow SavedModel",
     "keras": "a Keras model",
     "tensorrt_plan": "an ONNX model prepared for TensorRT",
@@ -37,6 +38,8 @@ _CLAIMS = {
     ".ckpt": ("state_dict",),
     ".keras": ("keras",),
 }
+WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
+"""How the names of files end that hold weights alone."""
 _NOT_YET = {"gguf": "GGUF"}
 _HEAD = 4096
 _VERSION = re.compile(r"[0-9]+/saved_model\.pb", re.ASCII)
@@ -151,6 +154,8 @@ def _of_names(names: tuple[str, ...], what: str) -> str:
         return "savedmodel"
     if "config.json" in has and any(_is_weights(name) for name in has):
         return "huggingface"
+    if "model.py" in has:
+        return "own_code"
     models = [name for name in names if name.lower().endswith(".onnx")]
     if len(models) == 1:
         return "tensorrt_plan" if "tensorrt.json" in has else "onnx"

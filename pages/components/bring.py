@@ -105,9 +105,11 @@ def _details(way: str) -> tuple[str | None, str | None, Signature | None]:
         architecture = st.selectbox(
             "Architecture",
             [None, *names],
-            format_func=lambda name: infos[name] if name else _NO_ARCHITECTURE,
+            format_func=lambda name: infos.get(name, name) if name else _NO_ARCHITECTURE,
+            accept_new_options=True,
             key=f"{state.ARCHITECTURE}-{way}",
-            help="A state_dict holds weights alone; it needs the code they belong to.",
+            help="A state_dict holds weights alone; it needs the code they belong to. For a "
+            "model.py with several classes, type the name of the class.",
         )
         config = _config(way)
         given = None
