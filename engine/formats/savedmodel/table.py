@@ -53,6 +53,8 @@ def op(
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         for name in names:
             entries = _table.setdefault((domain, name), [])
+            if any(handler.since == since for handler in entries):
+                raise ValueError(f"{name} has two handlers from opset {since} on.")
             entries.append(Handler(function, since, layout, folds))
             entries.sort(key=lambda handler: handler.since)
         return function

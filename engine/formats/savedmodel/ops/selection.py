@@ -34,15 +34,6 @@ def non_zero(_: Node, x: Any) -> Any:
     return tf.transpose(tf.where(tf.not_equal(x, tf.zeros([], x.dtype))))
 
 
-@op("Compress")
-def compress(node: Node, x: Any, condition: Any) -> Any:
-    """The slices along an axis where the condition holds; it may be shorter than the axis."""
-    axis = node.get("axis")
-    if axis is None:
-        x, axis = tf.reshape(x, [-1]), 0
-    return tf.gather(x, tf.where(condition)[:, 0], axis=axis)
-
-
 @op("OneHot")
 def one_hot(node: Node, indices: Any, depth: Any, values: Any) -> Any:
     """A new axis of ``depth`` with one marked element; negative indices count from its end."""
