@@ -5,7 +5,7 @@ Numpy only, so that every runner can check its inputs the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +28,22 @@ def check_feed(feed: Feed, signature: Signature) -> None:
     sizes: dict[str, int] = {}
     for spec in signature.inputs:
         _check_tensor(feed[spec.name], spec, sizes)
+
+
+def under_names(given: Feed, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The arrays of one artifact's feed as the inputs of another made from the same model.
+
+    By name where every name is known, since a converter may leave an input out; else by position,
+    since converters rename. Raises BadRequest when neither fits.
+    """
+    if set(names) <= set(given):
+        return {name: given[name] for name in names}
+    if len(names) != len(given):
+        raise BadRequest(
+            f"The original takes the inputs {_listed(given)}, this artifact {_listed(names)}.",
+            hint="Convert the model again with the signature it has now.",
+        )
+    return dict(zip(names, given.values(), strict=True))
 
 
 def _check_tensor(array: np.ndarray, spec: TensorSpec, sizes: dict[str, int]) -> None:

@@ -14,7 +14,7 @@ from engine.bench.clock import timed_calls, without_gc
 from engine.bench.environment import Watch, load1
 from engine.bench.memory import reset_peak, resident
 from engine.bench.model import Block, MemoryPass, Preset
-from engine.errors import BadRequest
+from engine.feeds import under_names
 from engine.types import Feed, Runner, Signature
 
 FEEDS = 4
@@ -117,23 +117,13 @@ def make_feeds(
 ) -> tuple[Feed, ...]:
     """Distinct seeded inputs, the same bytes for every variant, under the variant's own names.
 
-    ``make(signature, seed)`` gives one set. Inputs correspond by position, since converters may
-    rename them. Fewer sets are made where they are large.
+    ``make(signature, seed)`` gives one set. Fewer are made where they are large.
     """
-    first = _renamed(make(original, seed), original, names)
+    first = under_names(make(original, seed), names)
     size = max(1, sum(array.nbytes for array in first.values()))
     count = max(1, min(most, _FEEDS_BYTES // size))
-    more = (_renamed(make(original, seed + step), original, names) for step in range(1, count))
+    more = (under_names(make(original, seed + step), names) for step in range(1, count))
     return (first, *more)
-
-
-def _renamed(feed: Feed, original: Signature, names: tuple[str, ...]) -> Feed:
-    if len(names) != len(original.inputs):
-        raise BadRequest(
-            f"The original takes {len(original.inputs)} inputs, this artifact {len(names)}.",
-            hint="Convert the model again with the signature it has now.",
-        )
-    return {name: feed[spec.name] for name, spec in zip(names, original.inputs, strict=True)}
 
 
 def _involuntary_switches() -> int:

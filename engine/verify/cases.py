@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import BadRequest
+from engine.feeds import under_names
 from engine.files import disk_errors
 from engine.records import dump, parse
 from engine.types import Feed, Signature
@@ -54,6 +55,7 @@ class ReferenceCase:
 
     plan: Plan
     input_hash: str
+    inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     noise: tuple[float | None, ...]
     row_relative: float | None
@@ -151,7 +153,7 @@ def save(
     records = []
     for index, (case, given, outputs) in enumerate(cases):
         records.append(dump(case))
-        arrays |= {f"{index}.in.{at}": given[name] for at, name in enumerate(given)}
+        arrays |= {f"{index}.in.{at}": given[name] for at, name in enumerate(case.inputs)}
         arrays |= {f"{index}.out.{at}": outputs[name] for at, name in enumerate(case.outputs)}
     with disk_errors():
         np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
@@ -161,7 +163,10 @@ def save(
 def load(
     folder: Path, signature: Signature
 ) -> Iterable[tuple[ReferenceCase, Feed, tuple[np.ndarray, ...]]]:
-    """The cases again: each with its feed under ``signature``'s names, and its outputs."""
+    """The cases again: each with its feed under ``signature``'s names, and its outputs.
+
+    Raises BadRequest when they are not there, or are no inputs of such a model.
+    """
     try:
         records = json.loads((folder / CASES).read_text(encoding="utf-8"))
         file = np.load(folder / ARRAYS, allow_pickle=False)
@@ -173,9 +178,8 @@ def load(
     with file as arrays:
         for index, record in enumerate(records):
             case = parse(ReferenceCase, record)
-            given = {
-                spec.name: arrays[f"{index}.in.{at}"] for at, spec in enumerate(signature.inputs)
-            }
+            original = {name: arrays[f"{index}.in.{at}"] for at, name in enumerate(case.inputs)}
+            given = under_names(original, [spec.name for spec in signature.inputs])
             outputs = tuple(arrays[f"{index}.out.{at}"] for at in range(len(case.outputs)))
             yield case, given, outputs
 
@@ -187,6 +191,7 @@ def reference_case(
     return ReferenceCase(
         plan=plan,
         input_hash=hash_of(given),
+        inputs=tuple(given),
         outputs=tuple(outputs),
         noise=(None,) * len(outputs),
         row_relative=rows.largest_difference(given, outputs, plan.batch),
