@@ -171,6 +171,7 @@ def _keep_model(out: Path, found: dict[str, Any]) -> Model:
         size_bytes=size_of(home / original.name),
         signature=signature,
         lineage=tuple(parse(Step, step) for step in found["lineage"]),
+        variant=found["variant"],
     )
     origin: SignatureOrigin = found["signature_origin"]
     model = Model(

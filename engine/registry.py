@@ -44,6 +44,8 @@ class Format:
     """What runs it, where that has a name of its own: an ONNX file is run by ONNX Runtime."""
     options: type[Any] = NoOptions
     """What may be chosen when it is made: a dataclass of ``engine.options.choice`` fields."""
+    read_variant: Callable[[Path], str] | None = None
+    """What tells a file of this format from others, where the file itself says so."""
 
     @property
     def missing(self) -> tuple[Requirement, ...]:

@@ -124,6 +124,7 @@ def sentencepiece_model() -> bytes:
         vocab_size=LLAMA["vocab_size"],
         model_type="bpe",
         byte_fallback=True,
+        normalization_rule_name="identity",
         num_threads=1,
         minloglevel=2,
     )

@@ -122,13 +122,15 @@ def _watch(worker: subprocess.Popen[bytes], watch: _Watch) -> int:
 
 
 def _cpu_ticks(pid: int) -> int:
-    """CPU time of a process and its ended children, in clock ticks; 0 once it is gone."""
+    """CPU time of a process and of its children, ended or at work, in clock ticks; 0 once gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
+        lists = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
     except OSError:
         return 0
     fields = text.rpartition(")")[2].split()
-    return sum(int(value) for value in fields[11:15])
+    children = (int(child) for listed in lists for child in listed.split())
+    return sum(int(value) for value in fields[11:15]) + sum(map(_cpu_ticks, children))
 
 
 def _ended_badly(status: int, folder: Path) -> EngineError:

@@ -21,7 +21,7 @@ __all__ = ["Found", "Progress", "Recognised", "Wanted", "locate", "models_folder
 
 _LISTED = 500
 _MODEL_SUFFIXES = frozenset(
-    (".onnx", ".pt", ".pth", ".pt2", ".safetensors", ".bin", ".zip", ".ckpt")
+    (".onnx", ".pt", ".pth", ".pt2", ".safetensors", ".bin", ".zip", ".ckpt", ".gguf")
 )
 
 

@@ -14,7 +14,7 @@ from engine.sources.model import Found
 TAKES = (
     "Assay takes ONNX (.onnx, or a zip with its external data), TorchScript, torch.export (.pt2), "
     "a state_dict (.pt, .pth, .safetensors), a zip of a Hugging Face folder or of a TensorFlow "
-    "SavedModel, or a Keras model (.keras)."
+    "SavedModel, a Keras model (.keras), or a language model as GGUF (.gguf)."
 )
 LABELS = {
     "torchscript": "TorchScript",
@@ -26,6 +26,7 @@ LABELS = {
     "own_code": "a model.py with its weights",
     "savedmodel": "a TensorFlow SavedModel",
     "keras": "a Keras model",
+    "gguf": "GGUF",
     "tensorrt_plan": "an ONNX model prepared for TensorRT",
 }
 _CLAIMS = {
@@ -37,10 +38,10 @@ _CLAIMS = {
     ".bin": ("state_dict",),
     ".ckpt": ("state_dict",),
     ".keras": ("keras",),
+    ".gguf": ("gguf",),
 }
 WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
 """How the names of files end that hold weights alone."""
-_NOT_YET = {"gguf": "GGUF"}
 _HEAD = 4096
 _VERSION = re.compile(r"[0-9]+/saved_model\.pb", re.ASCII)
 """One of the numbered versions of a SavedModel, as TensorFlow Serving wants them."""
@@ -68,10 +69,6 @@ def identify(path: Path, name: str | None = None) -> Found:
     """
     called = name or path.name
     kind = _of_folder(path) if path.is_dir() else _of_file(path)
-    if kind in _NOT_YET:
-        raise UnsupportedModel(
-            f"This is {_NOT_YET[kind]}; this version of Assay does not read it yet.", hint=TAKES
-        )
     return Found(kind, path, called, _contradiction(kind, called))
 
 

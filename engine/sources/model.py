@@ -52,3 +52,5 @@ class Recognised:
     facts: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     lineage: tuple[Step, ...] = ()
+    variant: str = ""
+    """What tells the file from others of its format, where it says so itself."""

@@ -48,7 +48,8 @@ def recognised(
     lineage: tuple[Step, ...] = (),
 ) -> Recognised:
     """Everything known about an original, its format's own description included."""
-    parameters, operators, described = format_named(format).describe(path)
+    spec = format_named(format)
+    parameters, operators, described = spec.describe(path)
     return Recognised(
         path=path,
         name=found.name,
@@ -61,4 +62,5 @@ def recognised(
         facts={**described, **(facts or {})},
         notes=(*found.notes, *notes),
         lineage=lineage,
+        variant=spec.read_variant(path) if spec.read_variant else "",
     )

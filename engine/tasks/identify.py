@@ -97,4 +97,5 @@ def _as_json(made: Recognised, out: Path) -> dict[str, Any]:
         "facts": {name: one_line(text) for name, text in _shown(made.facts).items()},
         "notes": [one_line(note) for note in made.notes],
         "lineage": [dump(step) for step in made.lineage],
+        "variant": made.variant,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.formats.gguf import conversion, quantize
-from engine.formats.gguf.about import describe, read_signature
+from engine.formats.gguf.about import describe, read_signature, read_variant
 from engine.formats.gguf.llama import LLAMA
 from engine.formats.gguf.quantizations import GgufOptions
 from engine.formats.gguf.runner import load, open_runner
@@ -23,4 +23,5 @@ FORMAT = Format(
     import_module="llama_cpp",
     runtime="llama.cpp",
     options=GgufOptions,
+    read_variant=read_variant,
 )

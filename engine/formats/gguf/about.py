@@ -72,6 +72,11 @@ def signature_of(vocabulary: int, rows: Dim = "batch", length: Dim = "sequence")
     return Signature((tokens,), (logits,))
 
 
+def read_variant(path: Path) -> str:
+    """The type the file says it is of: ``"Q4_K_M"``."""
+    return variant_of(check(path))
+
+
 def variant_of(header: Header) -> str:
     """The name of the file's type; where it states none, of what holds most weights."""
     number = header.number("general.file_type")

@@ -33,6 +33,9 @@ _VOCABULARIES = (
 )
 _CODE_KEYS = ("auto_map", "custom_pipelines", "trust_remote_code")
 
+_GPT2_CONTEXT = 1024
+"""What transformers takes where a config names no length."""
+
 
 @cache
 def known() -> Mapping[str, str]:
@@ -62,6 +65,9 @@ def lay_out(model: Path, out: Path) -> None:
     config = {
         key: value for key, value in folder.read_spec(model).config.items() if key not in _CODE_KEYS
     }
+    if config.get("model_type") == "gpt2":
+        # transformers writes this no more, and llama.cpp still reads it.
+        config.setdefault("n_ctx", config.get("n_positions", _GPT2_CONTEXT))
     (out / "config.json").write_text(json.dumps(config), encoding="utf-8")
     (out / "model.safetensors").symlink_to((model / folder.WEIGHTS).resolve())
     for name in folder.TOKENIZER_FILES:

@@ -100,9 +100,11 @@ def test_a_worker_that_stands_still_is_stopped(probe: Probe) -> None:
     assert caught.value.reason is Reason.STALLED
 
 
-def test_a_worker_that_spins_lives_until_its_deadline(probe: Probe) -> None:
+@pytest.mark.parametrize("what", ["spin", "let_spin"])
+def test_a_worker_that_spins_lives_until_its_deadline(probe: Probe, what: str) -> None:
+    """Also one whose child does the work."""
     with pytest.raises(TaskFailed) as caught:
-        probe("spin", limits=Limits(wall_s=2, stall_s=1.5))
+        probe(what, limits=Limits(wall_s=2, stall_s=1.5))
     assert caught.value.reason is Reason.TIMEOUT
 
 

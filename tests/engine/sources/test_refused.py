@@ -61,6 +61,7 @@ def _tar() -> bytes:
         ("a.pt", b"\x1f\x8b" + bytes(50), "gzip"),
         ("a.bin", bytes(range(256)) * 4, "no model format"),
         ("a.zip", b"PK\x03\x04" + bytes(100), "cut short"),
+        ("a.gguf", b"GGUF\x03\x00\x00\x00" + bytes(30), "names no architecture"),
         ("a.safetensors", struct.pack("<Q", 900) + b'{"a":1}', "cut short|header alone"),
         ("a.safetensors", struct.pack("<Q", 2) + b"{}", "no tensors"),
         ("a.safetensors", struct.pack("<Q", 9) + b'{"a": 1}}' + bytes(9), "cannot be read"),
@@ -71,21 +72,6 @@ def test_what_is_no_model(bring: Bring, tmp_path: Path, name: str, data: bytes, 
     path.write_bytes(data)
     message = refused(bring, path, InvalidModel, architecture="digits").message
     assert any(part in message for part in said.split("|")), message
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "said"),
-    [
-        ("a.gguf", b"GGUF\x03\x00\x00\x00" + bytes(30), "GGUF"),
-    ],
-)
-def test_what_is_not_read_yet(
-    bring: Bring, tmp_path: Path, name: str, data: bytes, said: str
-) -> None:
-    path = tmp_path / name
-    path.write_bytes(data)
-    message = refused(bring, path, UnsupportedModel).message
-    assert said in message and "not read it yet" in message
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,11 @@ def _spin(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
         pass
 
 
+def _let_spin(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    subprocess.run([sys.executable, "-c", "while True: pass"], check=True)
+    return {}
+
+
 def _stubborn(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(600)
@@ -121,6 +126,7 @@ _ACTS: dict[str, Callable[[Mapping[str, Any], Context], dict[str, Any]]] = {
     "answer": _answer,
     "sleep": _sleep,
     "spin": _spin,
+    "let_spin": _let_spin,
     "stubborn": _stubborn,
     "segfault": _segfault,
     "killed": _killed,

@@ -1,0 +1,340 @@
+"""GGUF made, made smaller, and made to talk, by the pinned llama.cpp."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine import registry
+from engine.architectures import folder
+from engine.errors import BadRequest, InvalidModel, UnsafeModel, UnsupportedModel
+from engine.formats.gguf import alone, conversion, converter
+from engine.formats.gguf.file import check
+from engine.formats.gguf.quantizations import QUANTIZATIONS, GgufOptions
+from engine.formats.gguf.quantize import fallbacks, quantize
+from engine.formats.gguf.runner import LlamaRunner, Sampling
+from engine.options import choices
+from engine.registry import Conversion
+from engine.types import Artifact, RunnerOptions, Signature, TensorSpec
+from engine.verify.inputs import feed
+from tests import models
+from tests.gguf_files import write_llama
+
+PROMPT = "the cat sat on the mat"
+
+
+@pytest.fixture(scope="module")
+def eager(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return models.language_model(tmp_path_factory.mktemp("eager") / "torch")
+
+
+@pytest.fixture(scope="module")
+def whole(eager: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """The same in F32."""
+    return models.converted(eager, "gguf", tmp_path_factory.mktemp("whole"))
+
+
+def quantized(source: Artifact, out: Path, type: str) -> tuple[Artifact, Conversion]:
+    made = registry.edge("gguf", "gguf")(source, out, GgufOptions(type=type))
+    return models.artifact("gguf", out, made.signature), made
+
+
+def relative(expected: np.ndarray, found: np.ndarray) -> float:
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+
+
+@pytest.mark.parametrize(("type", "most"), [("Q8_0", 0.03), ("Q4_K_M", 0.2)])
+def test_one_request_makes_any_type(
+    eager: Artifact, tmp_path: Path, type: str, most: float
+) -> None:
+    out = tmp_path / "model.gguf"
+    made = registry.edge("torch", "gguf")(eager, out, GgufOptions(type=type))
+    assert [item.name for item in tmp_path.iterdir()] == ["model.gguf"], "nothing is left behind"
+    assert made.variant == type == made.step.options["type"]
+    given = feed(made.signature, "random", 3, 1)
+    expected = models.infer(eager, given)["logits"]
+    found = models.infer(models.artifact("gguf", out, made.signature), given)["logits"]
+    assert 0 < relative(expected, found) < most
+
+
+def test_every_type_the_library_offers_is_written_or_refused_with_its_reason(
+    tmp_path: Path,
+) -> None:
+    """And the list is the library's: what its quantizer takes, no more and no less."""
+    import llama_cpp
+
+    named = {
+        number: name.removeprefix("LLAMA_FTYPE_").removeprefix("MOSTLY_").removeprefix("ALL_")
+        for name, number in vars(llama_cpp).items()
+        if name.startswith("LLAMA_FTYPE_") and name != "LLAMA_FTYPE_GUESSED"
+    }
+    # NVFP4 files are read, but this quantizer does not write them; the last two have no name yet.
+    offered = set(named.values()) - {"NVFP4"} | {"Q1_0", "Q2_0"}
+    assert set(QUANTIZATIONS) == offered
+    assert all(named.get(item.number, name) == name for name, item in QUANTIZATIONS.items())
+    source = write_llama(tmp_path / "tiny.gguf", width=256)
+    for name, item in QUANTIZATIONS.items():
+        out = tmp_path / f"{name}.gguf"
+        if item.needs_matrix:
+            with pytest.raises(InvalidModel, match="imatrix"):
+                quantize(source, out, item, 1)
+            assert not out.exists()
+        else:
+            assert quantize(source, out, item, 1)[0].startswith("Tensors by type:")
+            assert check(out).number("general.file_type") == item.number
+
+
+def test_the_types_are_the_formats_one_choice() -> None:
+    (choice,) = choices(registry.format_named("gguf").options)
+    assert choice.many and choice.default == "F32"
+    assert "4.84 bits per weight" in choice.values["Q4_K_M"]
+    assert "importance matrix" in choice.values["IQ2_XXS"]
+
+
+def test_types_that_need_an_importance_matrix_are_refused_before_anything_runs(
+    eager: Artifact, whole: Artifact, tmp_path: Path
+) -> None:
+    for source in (eager, whole):
+        with pytest.raises(UnsupportedModel, match="importance matrix"):
+            registry.edge(source.format, "gguf")(
+                source, tmp_path / "a.gguf", GgufOptions(type="IQ2_XXS")
+            )
+    assert not list(tmp_path.iterdir())
+
+
+def test_tensors_that_fell_back_are_named(whole: Artifact, tmp_path: Path) -> None:
+    """Rows of 64 fit no super-block of 256: what llama.cpp then does is read from the file."""
+    model, made = quantized(whole, tmp_path / "k.gguf", "Q4_K_M")
+    header = check(model.path)
+    fallen = fallbacks(header, QUANTIZATIONS["Q4_K_M"])
+    assert "blk.0.attn_q.weight (Q5_0)" in fallen
+    assert not any("_K" in name for name in header.mix)
+    assert f"{len(fallen)} of {len(header.tensors)} tensors fell back" in made.step.notes[1]
+    assert not fallbacks(header, QUANTIZATIONS["Q4_0"]), "rows of 64 fit blocks of 32"
+
+
+def test_quantizing_twice_is_said(whole: Artifact, tmp_path: Path) -> None:
+    first, made = quantized(whole, tmp_path / "a.gguf", "Q8_0")
+    assert not any("already" in note for note in made.step.notes)
+    _, again = quantized(first, tmp_path / "b.gguf", "Q4_0")
+    assert any("were Q8_0 already" in note for note in again.step.notes)
+    with pytest.raises(BadRequest, match="Q8_0 already"):
+        quantized(first, tmp_path / "c.gguf", "Q8_0")
+
+
+def test_rows_are_sequences_of_their_own(whole: Artifact) -> None:
+    given = feed(whole.signature, "random", 4, 2)
+    together = models.infer(whole, given)["logits"]
+    for row in range(4):
+        alone = models.infer(whole, {"input_ids": given["input_ids"][row : row + 1]})["logits"]
+        np.testing.assert_allclose(together[row : row + 1], alone, rtol=1e-5, atol=1e-6)
+
+
+def test_a_runner_takes_one_size_after_another(eager: Artifact, whole: Artifact) -> None:
+    with registry.open_runner(whole, RunnerOptions()) as runner:
+        for batch, length in ((1, 5), (3, 40), (1, 64), (2, 1), (1, 5)):
+            given = feed(whole.signature, "random", batch, 3, sizes={"sequence": length})
+            expected = models.infer(eager, given)["logits"]
+            found = runner.infer(given)["logits"]
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "said"),
+    [
+        (np.full((1, 4), 300), "0 to 299; it was given 300"),
+        (np.full((1, 4), -1), "it was given -1"),
+        (np.zeros((1, 65), np.int64), "at most 64 tokens; it was given 65"),
+    ],
+)
+def test_tokens_the_model_does_not_have_are_refused(
+    whole: Artifact, tokens: np.ndarray, said: str
+) -> None:
+    with pytest.raises(BadRequest, match=said):
+        models.infer(whole, {"input_ids": tokens})
+
+
+@pytest.fixture
+def talker(whole: Artifact) -> LlamaRunner:
+    return LlamaRunner(whole.path, whole.signature, RunnerOptions())
+
+
+def test_text_and_tokens_are_the_tokenizers(talker: LlamaRunner) -> None:
+    import sentencepiece
+
+    theirs = sentencepiece.SentencePieceProcessor(model_proto=models.sentencepiece_model())
+    with talker:
+        for text in (PROMPT, "Ünïcode 🐈 and\ttabs", "unheard words"):
+            assert talker.tokenize(text) == [1, *theirs.encode(text)], text
+            assert talker.detokenize(theirs.encode(text)).strip() == text
+
+
+def test_greedy_answers_are_the_original_s(eager: Artifact, talker: LlamaRunner) -> None:
+    with talker:
+        given = talker.tokenize(PROMPT)
+        answer = [token.id for token in talker.generate(PROMPT, 12, stop_at_end=False)]
+        assert [t.id for t in talker.generate(given, 12, stop_at_end=False)] == answer
+    expected = list(given)
+    for _ in range(12):
+        logits = models.infer(eager, {"input_ids": np.array([expected])})["logits"]
+        expected.append(int(logits[0, -1].argmax()))
+    assert answer == expected[len(given) :]
+
+
+def test_answers_come_as_they_are_made(talker: LlamaRunner) -> None:
+    with talker:
+        stream = talker.generate(PROMPT, 5, stop_at_end=False)
+        first = next(stream)
+        stream.close()
+        tokens = list(talker.generate(PROMPT, 5, stop_at_end=False))
+    assert tokens[0] == first and len(tokens) == 5
+
+
+def test_a_seed_repeats_an_answer(talker: LlamaRunner) -> None:
+    def answer(seed: int) -> list[int]:
+        hot = Sampling(temperature=2.0, top_k=0, top_p=1.0, seed=seed)
+        return [token.id for token in talker.generate(PROMPT, 20, hot, stop_at_end=False)]
+
+    with talker:
+        assert answer(1) == answer(1) != answer(2)
+
+
+def test_an_answer_ends_with_the_context(talker: LlamaRunner) -> None:
+    with talker:
+        given = talker.tokenize(PROMPT)
+        made = list(talker.generate(given, 1000, stop_at_end=False))
+        assert len(given) + len(made) == talker.context_length == 64
+        with pytest.raises(BadRequest, match="at most 64"):
+            talker.generate([5] * 64, 1)
+        with pytest.raises(BadRequest, match="nothing to go on from"):
+            talker.generate([], 1)
+
+
+def test_a_model_of_its_own_code_runs_none_of_it(
+    eager: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder says where its code is, in every way there is; the code would leave a mark."""
+    mark = tmp_path / "ran"
+    model = tmp_path / "torch"
+    spec, weights = folder.read_spec(eager.path), folder._weights(eager.path / folder.WEIGHTS)
+    code = {"AutoConfig": "own.Own", "AutoTokenizer": ["own.Own", "own.Own"]}
+    config = {**spec.config, "auto_map": code, "trust_remote_code": True}
+    signature, _ = folder.write(model, type(spec)(spec.architecture, config), weights)
+    (model / "own.py").write_text(f"open({str(mark)!r}, 'w')\nclass Own: pass\n")
+    settings = {"auto_map": code, "tokenizer_class": "Own", "vocab_file": "/etc/passwd"}
+    (model / "tokenizer_config.json").write_text(json.dumps(settings))
+    (model / "tokenizer.model").write_bytes(models.sentencepiece_model())
+    hostile = models.artifact("torch", model, signature)
+    registry.edge("torch", "gguf")(hostile, tmp_path / "a.gguf", GgufOptions())
+    assert check(tmp_path / "a.gguf").architecture == "llama"
+    converter.lay_out(model, tmp_path / "laid-out")
+    assert not list((tmp_path / "laid-out").glob("*.py"))
+    assert "auto_map" not in (tmp_path / "laid-out" / "config.json").read_text()
+    kept = json.loads((tmp_path / "laid-out" / "tokenizer_config.json").read_text())
+    assert kept == {"tokenizer_class": "Own"}
+    assert not mark.exists()
+
+
+def test_the_door_is_shut_to_whoever_trusts_a_model_s_code(eager: Artifact, tmp_path: Path) -> None:
+    """What some of the converters do, on a folder as it came: behind the door, and without."""
+    mark, model = tmp_path / "ran", tmp_path / "model"
+    converter.lay_out(eager.path, model)
+    (model / "own.py").write_text(
+        f"open({str(mark)!r}, 'w')\n"
+        "from transformers import PreTrainedTokenizer\nclass Own(PreTrainedTokenizer): pass\n"
+    )
+    settings = {"auto_map": {"AutoTokenizer": ["own.Own", "own.Own"]}, "tokenizer_class": "Own"}
+    (model / "tokenizer_config.json").write_text(json.dumps(settings))
+    script = tmp_path / "trusting.py"
+    script.write_text(
+        "import sys; from transformers import AutoTokenizer\n"
+        "AutoTokenizer.from_pretrained(sys.argv[1], trust_remote_code=True)\n"
+    )
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-I", *command, str(model)],
+            env=converter._environment(tmp_path),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stderr
+
+    said = run(alone.__file__, str(os.getpid()), str(script))
+    assert alone.REFUSED in said and not mark.exists()
+    assert isinstance(converter._failure(said, 1), UnsafeModel)
+    run(str(script))
+    assert mark.exists(), "without the door the code runs: the test would see it"
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"architectures": ["NobodyForCausalLM"]}, "know the architecture 'NobodyForCausalLM'"),
+        ({"architectures": []}, "know the architecture 'None'"),
+    ],
+)
+def test_an_unknown_architecture_is_said_at_once(
+    eager: Artifact, tmp_path: Path, config: dict[str, Any], said: str
+) -> None:
+    spec = json.loads((eager.path / folder.ARCHITECTURE).read_text())
+    spec["config"] |= config
+    (tmp_path / folder.ARCHITECTURE).write_text(json.dumps(spec))
+    unknown = models.artifact("torch", tmp_path, eager.signature)
+    why = conversion.fits(unknown)
+    assert why is not None and said in why
+    assert "llama" in why and "qwen" in why and f"{len(converter.known())} of" in why
+
+
+def test_weights_without_their_tokenizer_are_refused_with_the_reason(tmp_path: Path) -> None:
+    bare = models.eager(tmp_path / "torch", "transformers", models.LLAMA)
+    why = registry.refusal(bare, "gguf")
+    assert why is not None and "without their tokenizer" in why
+    assert "gguf" not in registry.targets("torch", bare)
+    with pytest.raises(UnsupportedModel, match="without their tokenizer"):
+        registry.edge("torch", "gguf")(bare, tmp_path / "a.gguf", GgufOptions())
+
+
+def test_what_is_no_language_model_is_refused_with_what_it_is(tmp_path: Path) -> None:
+    why = registry.refusal(models.eager(tmp_path / "digits"), "gguf")
+    assert why is not None and "takes image and gives logits" in why
+    bert = models.eager(tmp_path / "bert", "transformers", models.BERT)
+    why = registry.refusal(bert, "gguf")
+    assert why is not None and "last_hidden_state" in why
+
+
+def test_a_mask_is_left_out_and_the_candidate_still_compared(
+    eager: Artifact, tmp_path: Path
+) -> None:
+    tokens: tuple[int | str, ...] = ("batch", "sequence")
+    mask = TensorSpec("attention_mask", "int64", tokens, low=1, high=2)
+    spec, weights = folder.read_spec(eager.path), folder._weights(eager.path / folder.WEIGHTS)
+    wanted = Signature((*eager.signature.inputs, mask), eager.signature.outputs)
+    signature, _ = folder.write(tmp_path / "torch", spec, weights, wanted)
+    (tmp_path / "torch" / "tokenizer.model").write_bytes(models.sentencepiece_model())
+    masked = models.artifact("torch", tmp_path / "torch", signature)
+    out = tmp_path / "masked.gguf"
+    made = registry.edge("torch", "gguf")(masked, out, GgufOptions())
+    assert [spec.name for spec in made.signature.inputs] == ["input_ids"]
+    assert "attention_mask" in made.step.notes[0]
+    found = models.verified(masked, models.artifact("gguf", out, made.signature), tmp_path / "v")
+    assert found.verdict == "equivalent", found.sentence
+
+
+def test_a_converter_that_fails_says_why(eager: Artifact, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    converter.lay_out(eager.path, model)
+    (model / "tokenizer.model").unlink()
+    (model / "tokenizer.model").write_text("no tokenizer")
+    with pytest.raises(Exception, match="converter failed") as caught:
+        converter.convert(model, tmp_path / "a.gguf", "f32", tmp_path)
+    assert not (tmp_path / "a.gguf").exists()
+    assert getattr(caught.value, "hint", "")
