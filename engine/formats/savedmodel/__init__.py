@@ -9,7 +9,8 @@ How the lowering is put together:
 - ``dims``       arithmetic on shapes, so that what is static stays static
 - ``table``      the table from operator to handler; ``layouts`` calls a handler
 - ``ops``        the handlers, one file a family
-- ``serving``    the signatures of the artifact; ``artifact`` reads it; ``running`` runs it
+- ``serving``    the signatures of the artifact, ``pictures`` one of them; ``artifact`` reads it,
+                 ``running`` runs it, ``again`` saves one from elsewhere with these signatures
 
 How to add an operator: one function in a file of ``ops``::
 
@@ -36,12 +37,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from engine.formats.savedmodel import building, ops
+from engine.formats.savedmodel import again, building, ops
 from engine.formats.savedmodel.artifact import describe, read_signature
 from engine.formats.savedmodel.options import SavedModelOptions
 from engine.formats.savedmodel.running import SavedModelRunner, load
 from engine.lazy import Requirement
 from engine.registry import Format
+
+__all__ = ["FORMAT", "again"]
 
 for _entry in pkgutil.iter_modules(ops.__path__):
     importlib.import_module(f"{ops.__name__}.{_entry.name}")

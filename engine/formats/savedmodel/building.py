@@ -41,8 +41,20 @@ def savedmodel_from_onnx(source: Artifact, out: Path, options: SavedModelOptions
     support.check(model)
     signature = _with_outputs(source.signature, model)
     built = build(model, signature)
+    save(built, signature, out, options)
+    step = Step(
+        verb="lower",
+        tool="TensorFlow",
+        version=TENSORFLOW.version or "",
+        options={"variables": len(built.module.weights)},
+    )
+    return Conversion(signature, step, options.variant)
+
+
+def save(built: Built, signature: Signature, out: Path, options: SavedModelOptions) -> None:
+    """Write version 1 below ``out``, as TensorFlow Serving wants it, with every signature."""
     folder = out / artifact.VERSION
-    with disk_errors(), _conversion_errors("saving the model"):
+    with disk_errors(), conversion_errors("saving the model"):
         tf.saved_model.save(
             built.module,
             str(folder),
@@ -50,13 +62,6 @@ def savedmodel_from_onnx(source: Artifact, out: Path, options: SavedModelOptions
             options=tf.saved_model.SaveOptions(save_debug_info=False),
         )
         artifact.write_sidecar(folder, signature, built.names)
-    step = Step(
-        verb="lower",
-        tool="TensorFlow",
-        version=TENSORFLOW.version or "",
-        options={"variables": len(built.module.weights)},
-    )
-    return Conversion(signature, step)
 
 
 def build(model: Any, signature: Signature) -> Built:
@@ -80,7 +85,7 @@ def build(model: Any, signature: Signature) -> Built:
         )
         for spec in signature.inputs
     ]
-    with _conversion_errors("tracing the lowered model"):
+    with conversion_errors("tracing the lowered model"):
         function = tf.function(serve, input_signature=specs, autograph=False)
         concrete = function.get_concrete_function()
         module = tf.Module()
@@ -110,7 +115,8 @@ def _arguments(specs: Sequence[TensorSpec]) -> dict[str, str]:
 
 
 @contextmanager
-def _conversion_errors(doing: str) -> Iterator[None]:
+def conversion_errors(doing: str) -> Iterator[None]:
+    """Turn what TensorFlow raises while a model is made into ConversionError."""
     try:
         yield
     except (EngineError, MemoryError, OSError):

@@ -41,3 +41,8 @@ class SavedModelOptions:
     labels: str = choice(
         "", "Labels", "The names of the classes in their order, separated by |. Optional."
     )
+
+    @property
+    def variant(self) -> str:
+        """What tells the result from the plain one: ``"with pictures (imagenet)"``."""
+        return "" if self.pictures == "no" else f"with pictures ({self.pictures})"
