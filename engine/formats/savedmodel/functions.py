@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from engine.formats.savedmodel.table import NAMES
+from engine.formats.savedmodel.values import Value
 
 
 def local_functions(model: Any) -> dict[tuple[str, str], Any]:
@@ -35,8 +34,8 @@ def has_body(domain: str, name: str, opset: int) -> bool:
     return schema is not None and (schema.has_function or schema.has_context_dependent_function)
 
 
-def body(node: Any, opset: int, inputs: Sequence[np.dtype[Any] | None]) -> Any:
-    """The FunctionProto that defines this node, for inputs of these types; None without one."""
+def body(node: Any, opset: int, inputs: Sequence[Value | None]) -> Any:
+    """The FunctionProto that defines this node, for these inputs; None without one."""
     import onnx
 
     schema = schema_of(node.domain, node.op_type, opset)
@@ -49,7 +48,7 @@ def body(node: Any, opset: int, inputs: Sequence[np.dtype[Any] | None]) -> Any:
         return _with_defaults(function, schema)
     if schema.has_context_dependent_function:
         version = _newest(schema.context_dependent_function_opset_versions, opset)
-        types = [_type(dtype) for dtype in inputs]
+        types = [_type(value) for value in inputs]
         text = schema.get_context_dependent_function_with_opset_version(
             version, node.SerializeToString(), types
         )
@@ -76,11 +75,13 @@ def _newest(versions: Sequence[int], opset: int) -> int:
     return max((item for item in versions if item <= opset), default=min(versions))
 
 
-def _type(dtype: np.dtype[Any] | None) -> bytes:
+def _type(value: Value | None) -> bytes:
+    """As much of type and shape as is known: bodies may depend on both."""
     import onnx
 
     made = onnx.TypeProto()
-    if dtype is not None:
-        made.tensor_type.elem_type = onnx.helper.np_dtype_to_tensor_dtype(dtype)
+    if value is not None:
+        kind = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
+        made = onnx.helper.make_tensor_type_proto(kind, value.shape)
     text: bytes = made.SerializeToString()
     return text

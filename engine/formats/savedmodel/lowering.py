@@ -116,8 +116,7 @@ class Lowering:
     ) -> list[Value | None]:
         """The outputs of an operator that is defined by others."""
         if function is None:
-            types = [None if value is None else value.dtype for value in inputs]
-            function = functions.body(_resolved(proto, outer), opset, types)
+            function = functions.body(_resolved(proto, outer), opset, inputs)
         if function is None:
             raise UnsupportedModel(f"There is no TensorFlow form of {proto.op_type}.")
         given = {item.name: item for item in _resolved(proto, outer).attribute}

@@ -59,7 +59,8 @@ def selu(node: Node, x: Any) -> Any:
 @op("Celu", layout="any")
 def celu(node: Node, x: Any) -> Any:
     alpha = node.get("alpha", 1.0)
-    return tf.maximum(x, 0) + tf.minimum(0.0, alpha * tf.math.expm1(x / alpha))
+    zero = tf.zeros([], x.dtype)
+    return tf.maximum(x, zero) + tf.minimum(zero, alpha * tf.math.expm1(x / alpha))
 
 
 @op("LeakyRelu", layout="any")

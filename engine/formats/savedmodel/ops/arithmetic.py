@@ -91,8 +91,12 @@ def div(node: Node, one: Any, other: Any) -> Any:
 @op("Mod", layout="any")
 def mod(node: Node, one: Any, other: Any) -> Any:
     """``fmod`` takes the sign of the dividend, otherwise the divisor gives it."""
-    call = tf.math.truncatemod if node.get("fmod", 0) else tf.math.floormod
-    return tf.cast(call(widened(one), widened(other)), one.dtype)
+    call = tf.truncatemod if node.get("fmod", 0) else tf.math.floormod
+    if one.dtype in (tf.float16, tf.bfloat16):
+        made = call(tf.cast(one, tf.float32), tf.cast(other, tf.float32))
+    else:
+        made = call(widened(one), widened(other))
+    return tf.cast(made, one.dtype)
 
 
 @op("Pow")

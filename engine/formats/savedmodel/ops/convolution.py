@@ -70,7 +70,7 @@ def _convolved(given: Any, weight: Value, window: Window, groups: int) -> Any:
         given = tf.pad(given, padding)
     if groups > 1 and space == 3:
         return _by_group(given, filters, window, "VALID", groups)
-    return tf.nn.convolution(given, filters, window.strides, "VALID", dilations=window.dilations)
+    return _strided(given, filters, window)
 
 
 def _by_group(given: Any, filters: Any, window: Window, padding: Any, groups: int) -> Any:
@@ -78,11 +78,15 @@ def _by_group(given: Any, filters: Any, window: Window, padding: Any, groups: in
     if padding != "VALID":
         given = tf.pad(given, padding)
     parts = zip(tf.split(given, groups, -1), tf.split(filters, groups, -1), strict=True)
-    made = [
-        tf.nn.convolution(part, kernel, window.strides, "VALID", dilations=window.dilations)
-        for part, kernel in parts
-    ]
-    return tf.concat(made, -1)
+    return tf.concat([_strided(part, kernel, window) for part, kernel in parts], -1)
+
+
+def _strided(given: Any, filters: Any, window: Window) -> Any:
+    """TensorFlow strides or dilates, not both at once: then all is computed, and some kept."""
+    if max(window.strides) > 1 and max(window.dilations) > 1:
+        made = tf.nn.convolution(given, filters, padding="VALID", dilations=window.dilations)
+        return made[window.every()]
+    return tf.nn.convolution(given, filters, window.strides, "VALID", dilations=window.dilations)
 
 
 def _filters(weight: Value, *, transposed: bool) -> Any:
@@ -174,8 +178,8 @@ def _cut(
         aim = wanted[-space:][axis] if wanted else size * strides[axis]
         total = full - aim
         small, large = total // 2, total - total // 2
-        begins[axis], ends[axis] = (large, small) if auto == "SAME_LOWER" else (small, large)
-        ends[axis] -= extra[axis]
+        before = max(large if auto == "SAME_LOWER" else small, 0)
+        begins[axis], ends[axis] = before, total - before - extra[axis]
     grown = [[0, 0], *[[0, max(-end, 0)] for end in ends], [0, 0]]
     if np.any(grown):
         whole = tf.pad(whole, grown)

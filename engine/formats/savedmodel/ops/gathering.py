@@ -45,7 +45,9 @@ def _counted(indices: Any, size: Any) -> Any:
 @op("GatherElements")
 def gather_elements(node: Node, x: Any, indices: Any) -> Any:
     """For each place of ``indices`` the element in the same row of the other axes."""
-    return tf.gather_nd(x, _everywhere(x, indices, node.get("axis", 0)))
+    made = tf.gather_nd(x, _everywhere(x, indices, node.get("axis", 0)))
+    made.set_shape(indices.shape)
+    return made
 
 
 def _everywhere(x: Any, indices: Any, axis: int) -> Any:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
+
 from engine.formats.savedmodel.framework import tf
 from engine.formats.savedmodel.node import Node
 from engine.formats.savedmodel.ops.arithmetic import broadcast
 from engine.formats.savedmodel.table import op
+from engine.formats.savedmodel.values import Value
 
 _COMPARE = {
     "Equal": "equal",
@@ -51,8 +54,18 @@ def invert(node: Node, x: Any) -> Any:
 
 @op("BitShift", layout="any")
 def shift(node: Node, x: Any, by: Any) -> Any:
+    """By as many bits as there are, or more, everything is shifted out: zero, or all signs."""
     left = node.get("direction") == "LEFT"
-    return (tf.bitwise.left_shift if left else tf.bitwise.right_shift)(x, by)
+    width = tf.constant(x.dtype.size * 8, by.dtype)
+    inside = by < width
+    if not by.dtype.is_unsigned:
+        inside &= by >= tf.zeros([], by.dtype)
+    near = tf.where(inside, by, tf.zeros_like(by))
+    moved = (tf.bitwise.left_shift if left else tf.bitwise.right_shift)(x, near)
+    out = tf.zeros_like(x)
+    if not left and not x.dtype.is_unsigned:
+        out = tf.where(x < out, tf.cast(-1, x.dtype), out)
+    return tf.where(inside, moved, out)
 
 
 @op("Where", layout="any")
@@ -82,7 +95,9 @@ def cast_like(node: Node, x: Any, like: Any) -> Any:
 
 @op("BitCast", layout="any")
 def bitcast(node: Node, x: Any) -> Any:
-    return tf.bitcast(x, tensorflow_type(node.get("to")))
+    wanted = tensorflow_type(node.get("to"))
+    x = tf.cast(x, tf.uint8) if x.dtype == tf.bool else x
+    return tf.cast(x, tf.bool) if wanted == tf.bool else tf.bitcast(x, wanted)
 
 
 def cast_to(x: Any, wanted: Any) -> Any:
@@ -94,3 +109,17 @@ def cast_to(x: Any, wanted: Any) -> Any:
     if wanted == tf.bool:
         return tf.not_equal(x, tf.zeros([], x.dtype))
     return tf.cast(x, wanted)
+
+
+@op("OptionalHasElement", layout="own")
+def has_element(node: Node, x: Value | None = None) -> Any:
+    """A tensor always is an element; an input left out never."""
+    return np.asarray(x is not None)
+
+
+@op("OptionalGetElement", "Optional", layout="own")
+def get_element(node: Node, x: Value | None = None) -> Any:
+    """An optional tensor that is there is that tensor."""
+    if x is None:
+        raise node.unsupported("it is an optional value without an element")
+    return x

@@ -40,9 +40,7 @@ def max_pool(node: Node, x: Value) -> Any:
     if window.is_padded:
         low = tf.constant(given.dtype.min, given.dtype)
         given = tf.pad(given, window.paddings(), constant_values=low)
-    made = tf.nn.pool(
-        given, window.kernel, "MAX", window.strides, "VALID", dilations=window.dilations
-    )
+    made = _pooled(given, window, "MAX")
     return Value(last=tf.cast(made, x.dtype) if small else made)
 
 
@@ -75,8 +73,17 @@ def _mean_with_ceil(node: Node, given: Any, window: Window, mean: Any) -> Any:
 
 
 def _mean(given: Any, window: Window) -> Any:
+    return _pooled(given, window, "AVG")
+
+
+def _pooled(given: Any, window: Window, kind: str) -> Any:
+    """TensorFlow does not stride with dilation, nor by more than the window's size."""
+    wide = any(a > b for a, b in zip(window.strides, window.kernel, strict=True))
+    if wide or (max(window.strides) > 1 and max(window.dilations) > 1):
+        made = tf.nn.pool(given, window.kernel, kind, None, "VALID", dilations=window.dilations)
+        return made[window.every()]
     return tf.nn.pool(
-        given, window.kernel, "AVG", window.strides, "VALID", dilations=window.dilations
+        given, window.kernel, kind, window.strides, "VALID", dilations=window.dilations
     )
 
 

@@ -64,6 +64,9 @@ def gemm(node: Node, one: Value, other: Value, bias: Value | None = None) -> Any
     if bias is None or beta == 0:
         return tf.cast(made, kind)
     term = widened(broadcast(node, made, bias.plain()))
+    if term.shape.rank == 2 and term.shape[0] == 1:
+        # TensorFlow's optimizer fuses the addition, and its fused kernel wants a vector.
+        term = tf.reshape(term, [-1])
     if beta != 1:
         term = tf.cast(beta, made.dtype) * term
     fused = term.shape.rank == 1 and term.shape[0] not in (None, 1) and made.dtype.is_floating

@@ -1,7 +1,7 @@
-"""Resize and Upsample: every mode, as one small matrix for each axis, made at conversion.
+"""Resize and Upsample: every mode, as one small matrix for each axis.
 
-The common cases (nearest and linear, over two axes of space) use TensorFlow's own kernels; they are
-also the only ones for axes of open size.
+The common cases (nearest and linear, over two axes of space) use TensorFlow's own kernels. Where a
+size is open the same formulas run in TensorFlow, with the model.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from engine.formats.savedmodel.framework import tf
 from engine.formats.savedmodel.node import Node
 from engine.formats.savedmodel.table import op
-from engine.formats.savedmodel.values import Size, Value
+from engine.formats.savedmodel.values import Size, Value, is_known, packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,28 +23,42 @@ class _Axis:
     """One axis to resize: sizes before and after, scale, and the part that is read."""
 
     axis: int
-    size: int
-    target: int
-    scale: float
-    begin: float = 0.0
-    end: float = 1.0
+    size: Size
+    target: Size
+    scale: Any
+    begin: Any = 0.0
+    end: Any = 1.0
+
+    @property
+    def xp(self) -> Any:
+        """Where to compute places and weights: numpy at conversion, else TensorFlow."""
+        every = (self.size, self.target, self.scale, self.begin, self.end)
+        return np if all(isinstance(item, (int, float)) for item in every) else tf
+
+    def number(self, size: Size) -> Any:
+        """A size as a floating number."""
+        return float(size) if isinstance(size, int) else tf.cast(size, tf.float64)
+
+    def count(self, size: Size) -> Any:
+        """0, 1, 2 … below ``size``, floating."""
+        if self.xp is np:
+            return np.arange(size, dtype=np.float64)
+        return tf.range(tf.cast(size, tf.float64), dtype=tf.float64)
 
 
 @op("Upsample", layout="own")
 def upsample(node: Node, x: Value, scales: Value | None = None) -> Any:
     """What Resize was before opset 10: asymmetric, and nearest rounds down."""
-    given = node.get("scales") if scales is None else node.known(1, "scales")
+    given = node.get("scales") if scales is None else _floats(node, scales)
     if given is None:  # opset 1
         given = [1.0, 1.0, node.get("height_scale", 1.0), node.get("width_scale", 1.0)]
-    return _resized(node, x, [float(item) for item in given], None, "asymmetric", "floor")
+    return _resized(node, x, list(given), None, "asymmetric", "floor")
 
 
 @op("Resize", since=10, layout="own")
 def resize_first(node: Node, x: Value, scales: Value) -> Any:
     """Opset 10: as Upsample."""
-    given = node.known(1, "scales")
-    assert given is not None, "a required input"
-    return _resized(node, x, [float(item) for item in given], None, "asymmetric", "floor")
+    return _resized(node, x, _floats(node, scales), None, "asymmetric", "floor")
 
 
 @op("Resize", since=11, layout="own")
@@ -61,17 +75,25 @@ def resize(
     wanted = None if sizes is None or sizes.shape == (0,) else sizes.elements()
     factors = None
     if wanted is None:
-        known = node.known(2, "scales")
-        if known is None:
+        if scales is None:
             raise node.unsupported("it has neither scales nor sizes")
-        factors = [float(item) for item in known]
+        factors = _floats(node, scales)
     return _resized(node, x, factors, wanted, where, rounding)
+
+
+def _floats(node: Node, value: Value) -> list[Any]:
+    """The elements of a vector of floats: numbers where known, else scalar tensors."""
+    if value.array is not None:
+        return [float(item) for item in value.array.reshape(-1)]
+    if value.shape is None or None in value.shape:
+        raise node.unsupported("how many axes it resizes is open")
+    return list(tf.unstack(tf.cast(value.plain(), tf.float64), num=value.shape[0]))
 
 
 def _resized(
     node: Node,
     x: Value,
-    scales: list[float] | None,
+    scales: list[Any] | None,
     sizes: list[Size] | None,
     where: str,
     rounding: str,
@@ -104,22 +126,28 @@ def _resized(
 
 
 def _kept(
-    node: Node, x: Value, axes: list[int], scales: list[float] | None, sizes: list[Size] | None
-) -> tuple[list[float] | None, list[Size] | None]:
+    node: Node, x: Value, axes: list[int], scales: list[Any] | None, sizes: list[Size] | None
+) -> tuple[list[Any] | None, list[Size] | None]:
     """With a policy that keeps the aspect ratio, one scale for all axes."""
     policy = node.get("keep_aspect_ratio_policy", "stretch")
     if sizes is None or policy == "stretch":
         return scales, sizes
-    ratios = [size / x.dim(axis) for size, axis in zip(sizes, axes, strict=True)]
-    scale = min(ratios) if policy == "not_larger" else max(ratios)
-    rounded = [math.floor(scale * x.dim(axis) + 0.5) for axis in axes]
-    return [scale] * len(axes), list(rounded)
+    every = [*sizes, *[x.dim(axis) for axis in axes]]
+    if is_known(every):
+        ratios = [size / x.dim(axis) for size, axis in zip(sizes, axes, strict=True)]
+        best = min(ratios) if policy == "not_larger" else max(ratios)
+        return [best] * len(axes), [math.floor(best * x.dim(axis) + 0.5) for axis in axes]
+    dims = tf.cast(packed([x.dim(axis) for axis in axes]), tf.float64)
+    ratio = tf.cast(packed(sizes), tf.float64) / dims
+    scale = (tf.reduce_min if policy == "not_larger" else tf.reduce_max)(ratio)
+    rounded = tf.cast(tf.floor(scale * dims + 0.5), tf.int64)
+    return [scale] * len(axes), list(tf.unstack(rounded, num=len(axes)))
 
 
 def _moves(
     index: int,
     axis: int,
-    scales: list[float] | None,
+    scales: list[Any] | None,
     sizes: list[Size] | None,
     shape: tuple[int | None, ...],
 ) -> bool:
@@ -127,7 +155,10 @@ def _moves(
         size = sizes[index]
         # An open size on batch or channels is that of the input, passed through.
         return axis >= 2 if not isinstance(size, int) else size != shape[axis]
-    return scales is not None and scales[index] != 1
+    if scales is None:
+        return False
+    scale = scales[index]
+    return axis >= 2 if not isinstance(scale, float) else scale != 1
 
 
 def _plan(
@@ -135,21 +166,27 @@ def _plan(
     x: Value,
     index: int,
     axis: int,
-    scales: list[float] | None,
+    scales: list[Any] | None,
     sizes: list[Size] | None,
 ) -> _Axis:
     size = x.dim(axis)
+    whole = size if isinstance(size, int) else tf.cast(size, tf.float64)
     target = sizes[index] if sizes is not None else None
-    if not isinstance(size, int) or not (target is None or isinstance(target, int)):
-        raise node.unsupported("this mode needs sizes that are known at conversion")
-    roi = node.known(1, "roi") if node.get("coordinate_transformation_mode") == _CROP else None
-    begin, end = (0.0, 1.0) if roi is None else (roi[index], roi[index + len(roi) // 2])
+    begin, end = 0.0, 1.0
+    roi = node.value(1) if node.get("coordinate_transformation_mode") == _CROP else None
+    if roi is not None:
+        places = _floats(node, roi)
+        begin, end = places[index], places[index + len(places) // 2]
     if target is None:
         assert scales is not None, "there are scales or sizes"
-        span = float(end) - float(begin)
-        target = math.floor(size * span * scales[index])
-    scale = scales[index] if scales is not None else target / size
-    return _Axis(axis, size, target, scale, float(begin), float(end))
+        target = whole * (end - begin) * scales[index]
+        known = isinstance(target, (int, float))
+        target = math.floor(target) if known else tf.cast(tf.floor(target), tf.int64)
+    if scales is not None:
+        scale = scales[index]
+    else:
+        scale = (target if isinstance(target, int) else tf.cast(target, tf.float64)) / whole
+    return _Axis(axis, size, target, scale, begin, end)
 
 
 _CROP = "tf_crop_and_resize"
@@ -178,7 +215,7 @@ def _fast(node: Node, where: str, rounding: str) -> Any:
 
 
 def _by_kernel(
-    x: Value, axes: list[int], scales: list[float] | None, sizes: list[Size] | None, kernel: Any
+    x: Value, axes: list[int], scales: list[Any] | None, sizes: list[Size] | None, kernel: Any
 ) -> Value | None:
     """None when a scale does not give whole sizes: TensorFlow knows only sizes."""
     targets: list[Size] = []
@@ -192,7 +229,9 @@ def _by_kernel(
             continue
         assert scales is not None, "there are scales or sizes"
         size, scale = x.dim(axis), scales[index]
-        if float(scale).is_integer():
+        if not isinstance(scale, float):
+            return None
+        if scale.is_integer():
             targets.append(size * int(scale))
         elif isinstance(size, int) and (size * scale).is_integer():
             targets.append(int(size * scale))
@@ -211,83 +250,86 @@ def _by_kernel(
 def _along(node: Node, given: Any, place: int, plan: _Axis, where: str, rounding: str) -> Any:
     """One axis: by places for nearest, else by a matrix of weights."""
     at = _places(plan, where)
-    outside = (at < 0) | (at > plan.size - 1) if where == _CROP else np.zeros(len(at), bool)
+    xp, top = plan.xp, plan.number(plan.size) - 1
     if node.get("mode", "nearest") == "nearest":
-        near = np.clip(_ROUND[rounding](at), 0, plan.size - 1).astype(np.int64)
-        made = tf.gather(given, near, axis=place)
+        near = xp.minimum(xp.maximum(_ROUND[rounding](xp, at), 0), top)
+        made = tf.gather(given, tf.cast(near, tf.int64), axis=place)
     else:
-        weights = _weights(node, plan, at)
         kind = given.dtype
-        matrix = tf.constant(weights, tf.float64 if kind == tf.float64 else tf.float32)
-        moved = tf.tensordot(tf.cast(given, matrix.dtype), matrix, [[place], [1]])
+        wide = tf.float64 if kind == tf.float64 else tf.float32
+        matrix = tf.cast(_weights(node, plan, at), wide)
+        moved = tf.tensordot(tf.cast(given, wide), matrix, [[place], [1]])
         rank = given.shape.rank
-        order = [*range(place), rank - 1, *range(place, rank - 1)]
-        made = tf.transpose(moved, order)
-        made = tf.cast(tf.round(made), kind) if kind.is_integer else tf.cast(made, kind)
-    if outside.any():
-        wide = [1] * given.shape.rank
-        wide[place] = -1
-        value = tf.cast(node.get("extrapolation_value", 0.0), made.dtype)
-        made = tf.where(outside.reshape(wide), value, made)
-    return made
+        made = tf.transpose(moved, [*range(place), rank - 1, *range(place, rank - 1)])
+        made = tf.cast(tf.round(made) if kind.is_integer else made, kind)
+    if where != _CROP:
+        return made
+    shape = [1] * given.shape.rank
+    shape[place] = -1
+    outside = tf.reshape(tf.convert_to_tensor((at < 0) | (at > top)), shape)
+    return tf.where(outside, tf.cast(node.get("extrapolation_value", 0.0), made.dtype), made)
 
 
-def _places(plan: _Axis, where: str) -> np.ndarray:
+def _places(plan: _Axis, where: str) -> Any:
     """Where in the input each element of the output lies."""
-    target = np.arange(plan.target, dtype=np.float64)
+    xp, target = plan.xp, plan.count(plan.target)
+    size, length = plan.number(plan.size), plan.number(plan.target)
     if where == "align_corners":
-        length = plan.scale * plan.size  # not the whole target: scales may give a fraction of one
-        return target * (plan.size - 1) / (length - 1) if length != 1 else target * 0
+        span = plan.scale * size  # not the whole target: scales may give a fraction of one
+        apart = _where(xp, xp.equal(span, 1.0), 1.0, span - 1)
+        return _where(xp, xp.equal(span, 1.0), 0.0, target * (size - 1) / apart)
     if where == "asymmetric":
         return target / plan.scale
     if where == _CROP:
-        span = plan.size - 1
-        if plan.target == 1:
-            return np.full(1, 0.5 * (plan.begin + plan.end) * span)
-        step = (plan.end - plan.begin) * span / (plan.target - 1)
-        return plan.begin * span + target * step
+        span = size - 1
+        step = (plan.end - plan.begin) * span / xp.maximum(length - 1, 1.0)
+        middle = 0.5 * (plan.begin + plan.end) * span
+        return _where(xp, xp.equal(length, 1.0), middle, plan.begin * span + target * step)
     at = (target + 0.5) / plan.scale - 0.5
-    if where == "pytorch_half_pixel" and plan.target == 1:
-        return np.zeros(1)
+    if where == "pytorch_half_pixel":
+        return _where(xp, xp.equal(length, 1.0), 0.0, at)
     if where == "half_pixel_symmetric":
-        wished = plan.scale * plan.size
-        return plan.size / 2 * (1 - plan.target / wished) + at
+        return size / 2 * (1 - length / (plan.scale * size)) + at
     return at
 
 
 _ROUND: dict[str, Any] = {
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "round_prefer_floor": lambda at: np.ceil(at - 0.5),
-    "round_prefer_ceil": lambda at: np.floor(at + 0.5),
+    "floor": lambda xp, at: xp.floor(at),
+    "ceil": lambda xp, at: -xp.floor(-at),
+    "round_prefer_floor": lambda xp, at: -xp.floor(0.5 - at),
+    "round_prefer_ceil": lambda xp, at: xp.floor(at + 0.5),
 }
 
 
-def _weights(node: Node, plan: _Axis, at: np.ndarray) -> np.ndarray:
+def _weights(node: Node, plan: _Axis, at: Any) -> Any:
     """(target, size): how much each element of the input counts."""
+    xp, size = plan.xp, plan.number(plan.size)
     cubic = node.get("mode") == "cubic"
-    shrink = min(plan.scale, 1.0) if node.get("antialias", 0) else 1.0
+    shrink = xp.minimum(plan.scale, 1.0) if node.get("antialias", 0) else 1.0
     reach = (2 if cubic else 1) / shrink
-    taps = np.arange(math.floor(-reach) - 1, math.ceil(reach) + 2)
-    spots = np.floor(at)[:, None] + taps
-    distance = np.abs(spots - at[:, None]) * shrink
-    share = _cubic(distance, node.get("cubic_coeff_a", -0.75)) if cubic else _hat(distance)
+    begin, end = xp.floor(-reach) - 1, 2 - xp.floor(-reach)
+    taps = np.arange(begin, end) if xp is np else tf.range(begin, end, dtype=tf.float64)
+    spots = xp.floor(at)[:, None] + taps
+    distance = xp.abs(spots - at[:, None]) * shrink
+    share = _cubic(xp, distance, node.get("cubic_coeff_a", -0.75)) if cubic else None
+    share = xp.maximum(1 - distance, 0.0) if share is None else share
     if node.get("exclude_outside", 0):
-        share = np.where((spots < 0) | (spots >= plan.size), 0, share)
-    share = share / share.sum(1, keepdims=True)
-    weights = np.zeros((plan.target, plan.size))
-    inside = np.clip(spots, 0, plan.size - 1).astype(np.int64)
-    np.add.at(weights, (np.arange(plan.target)[:, None], inside), share)
-    return weights
+        share = _where(xp, (spots < 0) | (spots >= size), 0.0, share)
+    share = share / xp.einsum("tk->t", share)[:, None]
+    inside = xp.minimum(xp.maximum(spots, 0.0), size - 1)
+    here = xp.equal(inside[:, :, None], plan.count(plan.size))
+    return xp.einsum("tks->ts", _where(xp, ~here, 0.0, share[:, :, None]))
 
 
-def _hat(distance: np.ndarray) -> np.ndarray:
-    return np.maximum(0, 1 - distance)
+def _where(xp: Any, condition: Any, number: Any, otherwise: Any) -> Any:
+    """``number`` where the condition holds, in the type of the rest."""
+    if xp is np:
+        return np.where(condition, number, otherwise)
+    return tf.where(condition, tf.cast(number, tf.float64), otherwise)
 
 
-def _cubic(distance: np.ndarray, a: float) -> np.ndarray:
+def _cubic(xp: Any, distance: Any, a: float) -> Any:
     """Keys' kernel."""
     near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
     far = ((distance - 5) * distance + 8) * distance * a - 4 * a
-    kernel: np.ndarray = np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
-    return kernel
+    return xp.where(distance <= 1, near, _where(xp, distance >= 2, 0.0, far))

@@ -16,7 +16,8 @@ from engine.formats.savedmodel.values import Size, Value, is_known, packed
 def reshaped(tensor: Any, sizes: list[Size]) -> Any:
     """To a list of sizes; with one of them open, TensorFlow is told to find it."""
     open_ones = [size for size in sizes if not isinstance(size, int)]
-    if len(open_ones) == 1 and -1 not in sizes and 0 not in sizes:
+    known = [size for size in sizes if isinstance(size, int)]
+    if len(open_ones) == 1 and -1 not in known and 0 not in known:
         return tf.reshape(tensor, [size if isinstance(size, int) else -1 for size in sizes])
     return tf.reshape(tensor, packed(sizes))
 
@@ -28,7 +29,8 @@ def reshape(node: Node, x: Value, shape: Value | None = None) -> Any:
     if sizes is None:
         return tf.reshape(x.plain(), shape.plain() if shape else [])
     if not node.get("allowzero", 0):
-        sizes = [x.dim(axis) if _is(size, 0) else size for axis, size in enumerate(sizes)]
+        computed = shape is not None and shape.sizes is None
+        sizes = [_copied(x, axis, size, computed) for axis, size in enumerate(sizes)]
     known = x.shape
     if -1 in [size for size in sizes if isinstance(size, int)] and known and None not in known:
         rest = [size for size in sizes if not _is(size, -1)]
@@ -36,6 +38,15 @@ def reshape(node: Node, x: Value, shape: Value | None = None) -> Any:
             found = math.prod(size or 0 for size in known) // math.prod(rest)
             sizes = [found if _is(size, -1) else size for size in sizes]
     return reshaped(x.plain(), sizes)
+
+
+def _copied(x: Value, axis: int, size: Size, computed: bool) -> Size:
+    """The size asked for, or the input's where that is 0; one that is computed may be."""
+    if _is(size, 0):
+        return x.dim(axis)
+    if isinstance(size, int) or not computed or axis >= (x.rank or 0):
+        return size
+    return tf.where(tf.equal(size, 0), tf.cast(x.dim(axis), tf.int64), tf.cast(size, tf.int64))
 
 
 def _is(size: Size, number: int) -> bool:
@@ -66,8 +77,8 @@ def transpose(node: Node, x: Value) -> Any:
     """To and from channels-last it is a change of view: nothing is moved."""
     rank = x.rank
     order = node.get("perm") or (list(range(rank))[::-1] if rank is not None else None)
-    if order is None:
-        return tf.transpose(x.plain())
+    if order is None or rank is None:
+        return tf.transpose(x.plain(), order)
     space = list(range(2, len(order)))
     if len(order) > 2 and order == [0, *space, 1] and x.array is None:
         return Value(plain=x.last())
@@ -79,6 +90,8 @@ def transpose(node: Node, x: Value) -> Any:
 @op("Squeeze", layout="own")
 def squeeze(node: Node, x: Value, *_: Value | None) -> Any:
     """Without the axes named, or without all of size 1."""
+    if _is_open(node.value(1)):
+        return _squeezed_anywhere(node, x)
     axes = node.ints(1, "axes")
     known = x.shape
     if axes is None:
@@ -92,12 +105,56 @@ def squeeze(node: Node, x: Value, *_: Value | None) -> Any:
 @op("Unsqueeze", layout="own")
 def unsqueeze(node: Node, x: Value, *_: Value | None) -> Any:
     """With axes of size 1 at the places named."""
+    if _is_open(node.value(1)):
+        return _unsqueezed_anywhere(node, x)
     axes = node.ints(1, "axes") or []
     made = x.plain()
-    total = (x.rank or 0) + len(axes)
-    for axis in sorted(axis % total for axis in axes):
+    if x.rank is not None:
+        axes = [axis % (x.rank + len(axes)) for axis in axes]
+    elif min(axes) < 0 and len(axes) > 1:
+        raise node.unsupported("the rank of its input is open")
+    for axis in sorted(axes):
         made = tf.expand_dims(made, axis)
     return made
+
+
+def _is_open(value: Value | None) -> bool:
+    """Whether some of its elements are only found while running."""
+    if value is None:
+        return False
+    found = value.elements()
+    return found is None or not is_known(found)
+
+
+def _counted(node: Node, rank: int) -> tuple[Any, int]:
+    """The second input, axes that are computed: made positive, and how many there are."""
+    value = node.value(1)
+    assert value is not None, "asked for by _is_open"
+    if value.shape is None or None in value.shape:
+        raise node.unsupported("how many axes it changes is only found while running")
+    axes = tf.reshape(tf.cast(value.plain(), tf.int64), [-1])
+    return tf.where(axes < 0, axes + rank, axes), math.prod(size or 0 for size in value.shape)
+
+
+def _squeezed_anywhere(node: Node, x: Value) -> Any:
+    rank = x.rank or 0
+    axes, count = _counted(node, rank)
+    stays = tf.reduce_all(tf.range(rank, dtype=tf.int64)[:, tf.newaxis] != axes, 1)
+    sizes = tf.boolean_mask(tf.shape(x.plain(), out_type=tf.int64), stays)
+    return tf.reshape(x.plain(), tf.ensure_shape(sizes, [rank - count]))
+
+
+def _unsqueezed_anywhere(node: Node, x: Value) -> Any:
+    value = node.value(1)
+    count = math.prod(size or 0 for size in (value.shape if value else None) or ())
+    total = (x.rank or 0) + count
+    axes, _ = _counted(node, total)
+    places = tf.range(total, dtype=tf.int64)
+    old = tf.reduce_all(places[:, tf.newaxis] != axes, 1)
+    sizes = tf.tensor_scatter_nd_update(
+        tf.ones([total], tf.int64), tf.where(old), tf.shape(x.plain(), out_type=tf.int64)
+    )
+    return tf.reshape(x.plain(), tf.ensure_shape(sizes, [total]))
 
 
 @op("Shape")
@@ -171,8 +228,11 @@ def last_axis(axis: int, rank: int) -> int:
 def split(node: Node, x: Value, *_: Value | None) -> Any:
     """Into the sizes given, or into equal parts (the last one may be smaller)."""
     axis = node.get("axis", 0)
-    sizes = node.ints(1, "split")
     rank = x.rank
+    asked = node.value(1)
+    if asked is not None and _is_open(asked):
+        return tuple(tf.split(x.plain(), asked.plain(), axis, num=len(node.outputs)))
+    sizes = node.ints(1, "split")
     there = x.only_last and rank is not None
     given = x.last() if there else x.plain()
     place = last_axis(axis, rank) if there and rank is not None else axis
@@ -230,4 +290,11 @@ def depth_to_space(node: Node, x: Value) -> Value:
 
 @op("SpaceToDepth", layout="own")
 def space_to_depth(node: Node, x: Value) -> Value:
-    return Value(last=tf.nn.space_to_depth(x.last(), node.get("blocksize")))
+    """TensorFlow's order of channels is DCR; CRD is made of it."""
+    size = node.get("blocksize")
+    made = tf.nn.space_to_depth(x.last(), size)
+    if node.get("mode", "DCR") == "CRD":
+        channels = made.shape[-1]
+        order = np.arange(channels).reshape(size * size, -1).T.reshape(-1)
+        made = tf.gather(made, order, axis=-1)
+    return Value(last=made)

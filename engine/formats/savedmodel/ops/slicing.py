@@ -11,7 +11,7 @@ from engine.formats.savedmodel.framework import tf
 from engine.formats.savedmodel.node import Node
 from engine.formats.savedmodel.ops.shapes import last_axis
 from engine.formats.savedmodel.table import op
-from engine.formats.savedmodel.values import Size, Value, packed
+from engine.formats.savedmodel.values import Size, Value, is_known, packed
 
 _FAR = 1 << 31
 """Beyond any axis: exporters write the largest integer for "to the end"."""
@@ -106,7 +106,9 @@ def pad(
     if given is None or x.rank is None:
         raise node.unsupported("how many axes it pads is open")
     rank, half = x.rank, len(given) // 2
-    along = [int(axis) for axis in node.ints(3, "axes", range(half)) or []]
+    along = list(range(half)) if axes is None else axes.elements() or []
+    if not is_known(along):
+        return _padded_anywhere(node, x, given, along, fill)
     there = x.only_last
     margins: list[tuple[Size, Size]] = [(0, 0)] * rank
     for index, axis in enumerate(along):
@@ -138,6 +140,22 @@ def _padded(made: Any, margins: Sequence[tuple[Size, Size]], value: Any) -> Any:
     return tf.pad(tf.slice(made, begin, left), tf.maximum(table, 0), constant_values=value)
 
 
+def _padded_anywhere(
+    node: Node, x: Value, given: list[Size], axes: list[Size], fill: Value | None
+) -> Any:
+    """With a constant, along axes that are computed."""
+    if node.get("mode", "constant") != "constant":
+        raise node.unsupported("the axes it continues are computed while the model runs")
+    rank = x.rank or 0
+    along = packed(axes)[:, tf.newaxis]
+    along = tf.where(along < 0, along + rank, along)
+    rows = tf.reshape(packed(given), [2, -1])
+    table = tf.scatter_nd(along, tf.transpose(rows), tf.constant([rank, 2], tf.int64))
+    margins = [(row[0], row[1]) for row in tf.unstack(table, num=rank)]
+    value = 0.0 if fill is None else tf.reshape(fill.plain(), [])
+    return _padded(x.plain(), margins, tf.cast(value, x.plain().dtype))
+
+
 def _over(before: Size) -> Any:
     return -before if isinstance(before, int) and before < 0 else None
 
@@ -153,28 +171,22 @@ def _is_zero(size: Size) -> bool:
 def _continued(made: Any, axis: int, before: Size, after: Size, mode: str) -> Any:
     """One axis, by the places its elements come from."""
     size = made.shape[axis]
-    known = size is not None and isinstance(before, int) and isinstance(after, int)
-    size = size if size is not None else tf.shape(made, out_type=tf.int64)[axis]
-    xp: Any = np if known else tf
-    kind = np.int64 if known else tf.int64
-    arange = np.arange if known else tf.range
-    places = (
-        arange(-before, size + after, dtype=kind)
-        if known
-        else tf.range(
-            -tf.cast(before, tf.int64), tf.cast(size, tf.int64) + tf.cast(after, tf.int64)
-        )
-    )
+    if size is not None and isinstance(before, int) and isinstance(after, int):
+        return tf.gather(made, _places(np, np.arange(-before, size + after), size, mode), axis=axis)
+    size = tf.shape(made, out_type=tf.int64)[axis]
+    at = tf.range(-tf.cast(before, tf.int64), size + tf.cast(after, tf.int64))
+    return tf.gather(made, _places(tf, at, size, mode), axis=axis)
+
+
+def _places(xp: Any, at: Any, size: Any, mode: str) -> Any:
+    """Places outside brought inside; ``xp`` is numpy or TensorFlow."""
     if mode == "edge":
-        places = xp.clip(places, 0, size - 1) if known else tf.clip_by_value(places, 0, size - 1)
-    elif mode == "wrap":
-        places = places % size
-    else:
-        period = 2 * (size - 1)
-        period = max(period, 1) if known else tf.maximum(period, 1)
-        places = places % period
-        places = xp.where(places < size, places, period - places)
-    return tf.gather(made, places, axis=axis)
+        return xp.minimum(xp.maximum(at, 0), size - 1)
+    if mode == "wrap":
+        return at % size
+    period = xp.maximum(2 * (size - 1), 1)
+    at = at % period
+    return xp.where(at < size, at, period - at)
 
 
 @op("Compress")

@@ -43,6 +43,11 @@ class Window:
         """Whether there is any padding, or may be."""
         return any(not isinstance(pad, int) or pad for pair in self.pads for pad in pair)
 
+    def every(self) -> tuple[slice, ...]:
+        """The places of a channels-last tensor that the strides keep."""
+        space = (slice(None, None, stride) for stride in self.strides)
+        return slice(None), *space, slice(None)
+
     def padded(self, given: Any) -> tuple[Any, Any]:
         """The channels-last tensor and TensorFlow's ``padding`` for it.
 
