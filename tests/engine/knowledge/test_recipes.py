@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from engine.formats.gguf import converter
 from engine.knowledge import Recipe, list_recipes
 from engine.lazy import Requirement
+from tests import models
 
 PYTHON = [recipe for recipe in list_recipes() if recipe.language == "python"]
-ALWAYS_HERE = {"torch", "onnxscript", "onnx", "onnxruntime"}
+RUN = [recipe for recipe in list_recipes() if recipe.language == "python" or recipe.needs]
+"""Python, and the shell recipes that say what they need: the others need a server."""
+ALWAYS_HERE = {"torch", "onnxscript", "onnx", "onnxruntime", "llama_cpp", "transformers"}
 """Packages that requirements.txt pins: a recipe that needs only these must run."""
 
 
@@ -21,6 +27,11 @@ ALWAYS_HERE = {"torch", "onnxscript", "onnx", "onnxruntime"}
 def run_in_order(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Recipe], None]:
     """Runs a recipe after those it builds on, each once, in one folder."""
     folder = tmp_path_factory.mktemp("recipes")
+    model = models.language_model(tmp_path_factory.mktemp("model") / "torch")
+    converter.lay_out(model.path, folder / "my-model")
+    bins = Path(sys.executable).parent
+    environment = os.environ | {"LLAMA_CPP": str(converter.HOME)}
+    environment["PATH"] = f"{bins}{os.pathsep}{os.environ['PATH']}"
     ran: set[str] = set()
 
     def run(recipe: Recipe) -> None:
@@ -30,14 +41,17 @@ def run_in_order(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Recipe],
             return
         ran.add(recipe.id)
         script = shutil.copy(recipe.path, folder / recipe.file.removesuffix(".txt"))
-        command = [sys.executable, "-W", "ignore", script]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        python = recipe.language == "python"
+        command = [sys.executable, "-W", "ignore", script] if python else ["bash", "-eu", script]
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr[-2000:]
 
     return run
 
 
-@pytest.mark.parametrize("recipe", PYTHON, ids=lambda recipe: recipe.id)
+@pytest.mark.parametrize("recipe", RUN, ids=lambda recipe: recipe.id)
 def test_a_recipe_runs(recipe: Recipe, run_in_order: Callable[[Recipe], None]) -> None:
     missing = [need for need in recipe.needs if not Requirement(need, need).installed]
     if missing:
