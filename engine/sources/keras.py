@@ -21,7 +21,7 @@ from engine.registry import format_named, open_runner
 from engine.sources import archive
 from engine.sources.model import UNPACKED, Found, Progress, Recognised, Wanted
 from engine.sources.originals import bring, place, recognised
-from engine.sources.trying import agreed, bounded, runs
+from engine.sources.trying import agreed, bounded, steady
 from engine.sources.words import one_line, quoted
 from engine.types import Artifact, RunnerOptions, Signature, Step
 from engine.verify.inputs import feed
@@ -35,7 +35,7 @@ _MODULES = re.compile(
     r"keras|keras\.(?:layers|models|initializers|regularizers|constraints|activations|random"
     r"|dtype_policies|quantizers|ops)"
     r"|keras\.src\.(?:layers|models|ops|activations|initializers|random|quantizers"
-    r"|dtype_policies)(?:\.\w+)*",
+    r"|dtype_policies|applications)(?:\.\w+)*",
     re.ASCII,
 )
 _CODE = {
@@ -63,7 +63,7 @@ def recognise(found: Found, wanted: Wanted, out: Path, progress: Progress) -> Re
     if wanted.signature:
         signature = agreed(signature, wanted.signature)
     progress("Running it once", 0.8)
-    runs("savedmodel", path, signature)
+    steady("savedmodel", path, signature)
     _check_same(model, path, signature)
     version = Requirement("keras", "keras").version or ""
     return recognised(
@@ -207,5 +207,5 @@ def _check_same(model: Any, path: Path, signature: Signature) -> None:
         if name not in made or not np.allclose(made[name], expected, 1e-3, 1e-4):
             raise ConversionError(
                 f"The exported SavedModel answers otherwise than the Keras model at {name!r}.",
-                hint="Random layers that stay on when the model is used do this; remove them.",
+                hint="Export it yourself with model.export() and bring the SavedModel.",
             )

@@ -13,7 +13,7 @@ from engine.registry import format_named
 from engine.sources import archive, graphs
 from engine.sources.model import UNPACKED, Found, Progress, Recognised, Wanted
 from engine.sources.originals import bring, place, recognised
-from engine.sources.trying import agreed, bounded, runs
+from engine.sources.trying import agreed, bounded, steady
 from engine.sources.words import one_line
 
 KINDS = ("savedmodel",)
@@ -41,7 +41,7 @@ def recognise(found: Found, wanted: Wanted, out: Path, progress: Progress) -> Re
     if wanted.signature:
         signature = agreed(signature, wanted.signature)
     progress("Running it once", 0.8)
-    runs("savedmodel", path, signature)
+    steady("savedmodel", path, signature)
     return recognised(found, path, "savedmodel", signature, wanted.origin("carried"), notes=notes)
 
 

@@ -32,12 +32,12 @@ def tried(format: str, path: Path, signature: Signature) -> Signature:
     return _renamed(found, signature)
 
 
-def runs(format: str, path: Path, signature: Signature) -> None:
-    """Run once with the file's own signature. Raises BadRequest asking for ranges or sizes."""
+def runs(format: str, path: Path, signature: Signature, *, times: int = 1) -> list[Feed]:
+    """Run with the file's own signature. Raises BadRequest asking for ranges or sizes."""
     artifact = Artifact("trial", format, path, "", 0, signature)
     try:
         with open_runner(artifact, RunnerOptions()) as runner:
-            runner.infer(feed(signature, "random", 2, 0))
+            return [runner.infer(feed(signature, "random", 2, 0)) for _ in range(times)]
     except UnsupportedModel:
         raise
     except EngineError as error:
@@ -47,6 +47,19 @@ def runs(format: str, path: Path, signature: Signature) -> None:
             hint="Give the signature: the range of whole-number inputs (token ids below the "
             "vocabulary's size), or a fixed size for an axis that cannot vary.",
         ) from error
+
+
+def steady(format: str, path: Path, signature: Signature) -> None:
+    """Run twice. Raises UnsupportedModel where chance decides the answer, too."""
+    first, second = runs(format, path, signature, times=2)
+    for name, array in first.items():
+        if not np.allclose(array, second[name], 1e-3, 1e-5, equal_nan=array.dtype.kind in "fc"):
+            raise UnsupportedModel(
+                f"The model answers the same input otherwise the second time (at {name!r}): "
+                "nothing can be compared with it.",
+                hint="Leave random layers (augmentation, dropout that stays on) out of the model "
+                "that is served.",
+            )
 
 
 def given(format: str, path: Path, signature: Signature) -> Signature:

@@ -151,7 +151,8 @@ def _failed(error: Exception) -> EngineError:
             "This SavedModel has more than 2 GB of weights, which tf2onnx writes into one graph.",
             hint="Deploy it as SavedModel, which it is already.",
         )
+    said = first_line(text.removeprefix("make_sure failure: ")).rstrip(".")
     return ConversionError(
-        f"tf2onnx failed: {first_line(text.removeprefix('make_sure failure: '))}",
+        f"tf2onnx cannot rewrite this model: {said}.",
         hint=_ELSEWHERE,
     )

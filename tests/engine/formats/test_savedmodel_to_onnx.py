@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine import registry
-from engine.errors import UnsupportedModel
+from engine.errors import ConversionError, UnsupportedModel
 from engine.types import Artifact
 from engine.verify.inputs import feed
 from tests import models
@@ -111,13 +111,28 @@ def no_form(module: Any) -> Made:
     return run, [tf.TensorSpec([None, 3], tf.float32, name="x")]
 
 
+def table_of_numbers(module: Any) -> Made:
+    import tensorflow as tf
+
+    pairs = tf.lookup.KeyValueTensorInitializer([1, 2], [3, 4])
+    module.table = tf.lookup.StaticHashTable(pairs, -1)
+
+    def run(ids: Any) -> dict[str, Any]:
+        return {"y": module.table.lookup(ids)}
+
+    return run, [tf.TensorSpec([None], tf.int32, name="ids")]
+
+
 @pytest.mark.parametrize(
     ("build", "said"),
-    [(no_form, r"2 of this model's TensorFlow operators: Lgamma \('.*here'\); BesselI0e")],
+    [
+        (no_form, r"2 of this model's TensorFlow operators: Lgamma \('.*here'\); BesselI0e"),
+        (table_of_numbers, "tables of type string<->int64"),
+    ],
 )
 def test_what_onnx_cannot_say_is_named(
     tmp_path: Path, build: Callable[[Any], Made], said: str
 ) -> None:
-    with pytest.raises(UnsupportedModel, match=said) as caught:
+    with pytest.raises((UnsupportedModel, ConversionError), match=said) as caught:
         models.converted(saved(tmp_path / "saved", build), "onnx", tmp_path / "onnx")
     assert "SavedModel" in caught.value.hint

@@ -280,3 +280,22 @@ def test_a_name_that_promises_something_else(
 ) -> None:
     found = bring(saved["two_inputs"][1], name="net.onnx")
     assert "its bytes are a Keras model" in found["notes"][0]
+
+
+def test_layers_that_stay_random_are_no_model_to_compare_with(bring: Bring, tmp_path: Path) -> None:
+    """Keras' augmentation layers do when a file is loaded."""
+    import keras
+
+    layers = [keras.Input((16, 16, 3)), keras.layers.RandomRotation(0.5), keras.layers.Flatten()]
+    keras.Sequential(layers).save(tmp_path / "net.keras")
+    error = refused(bring, tmp_path / "net.keras", UnsupportedModel)
+    assert "otherwise the second time" in error.message and "augmentation" in error.hint
+
+
+def test_layers_of_keras_own_applications_are_keras_own(bring: Bring, tmp_path: Path) -> None:
+    import keras
+    from keras.src.applications.convnext import LayerScale
+
+    model = keras.Sequential([keras.Input((4,)), LayerScale(0.5, 4)])
+    model.save(tmp_path / "net.keras")
+    assert bring(tmp_path / "net.keras")["parameters"] == 4
