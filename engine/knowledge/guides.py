@@ -69,7 +69,10 @@ class Pitfall:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Code to copy. ``after`` is the recipe whose file it reads; ``since`` what is new in it."""
+    """Code to copy. ``after`` is the recipe whose file it reads; ``since`` what is new in it.
+
+    ``unrun`` says why no test runs it; every other is run with the installed versions.
+    """
 
     id: str
     title: str
@@ -78,6 +81,7 @@ class Recipe:
     needs: tuple[str, ...]
     after: str | None
     since: str | None
+    unrun: str | None
 
     @property
     def path(self) -> Path:

@@ -42,7 +42,8 @@ def recipe_list(ids: Collection[str]) -> None:
         if recipe.id in ids:
             st.markdown(f"**{recipe.title}**")
             st.code(recipe.code.rstrip(), language=recipe.language)
-            about = [f"Needs {', '.join(recipe.needs)}." if recipe.needs else ""]
+            ran = "Run by Assay's tests." if recipe.unrun is None else f"Not run: {recipe.unrun}"
+            about = [ran, f"Needs {', '.join(recipe.needs)}." if recipe.needs else ""]
             about.append(
                 f"Changed since the founding document: {recipe.since}" if recipe.since else ""
             )
