@@ -9,12 +9,12 @@ from pathlib import Path
 from types import ModuleType
 
 from engine.errors import NotFound
-from engine.samples import adaptive, digits, llama, resnet50
+from engine.samples import adaptive, digits, llama, llama7b, resnet50
 from engine.samples.model import Progress, Sample, SampleModel
 
 __all__ = ["SAMPLES", "Sample", "SampleModel", "sample_named", "samples", "write_sample"]
 
-_MODULES: tuple[ModuleType, ...] = (resnet50, digits, adaptive, llama)
+_MODULES: tuple[ModuleType, ...] = (resnet50, digits, adaptive, llama, llama7b)
 SAMPLES: tuple[Sample, ...] = tuple(sample for module in _MODULES for sample in module.SAMPLES)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from engine.architectures import spec_for
 from engine.samples import eager
 from engine.samples.model import SEED, Progress, Sample, SampleModel
-from engine.verify.gate import wilson
+from engine.verify.wilson import wilson
 
 SAMPLES = (
     Sample(

@@ -13,6 +13,7 @@ from engine.lazy import require
 SIZE = 2048
 """Pieces: as many as this little text can fill with ones it really uses."""
 BEGIN, END = 1, 2
+NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6
 _TEXTS = ("lessons.txt", "stories.txt")
 _CONFIG = {
     "tokenizer_class": "LlamaTokenizer",
@@ -54,6 +55,21 @@ def encode(words: str) -> list[int]:
     """The tokens of a text, the begin token first."""
     processor = require("sentencepiece").SentencePieceProcessor(model_proto=train())
     return [BEGIN, *processor.encode(words)]
+
+
+def pieces() -> list[tuple[str, float, int]]:
+    """Every token as (piece, score, kind), the kinds numbered as llama.cpp does."""
+    known = require("sentencepiece").SentencePieceProcessor(model_proto=train())
+
+    def kind(token: int) -> int:
+        if known.is_unknown(token):
+            return UNKNOWN
+        if known.is_control(token):
+            return CONTROL
+        return BYTE if known.is_byte(token) else NORMAL
+
+    tokens = range(known.get_piece_size())
+    return [(known.id_to_piece(token), known.get_score(token), kind(token)) for token in tokens]
 
 
 def write(folder: Path, context: int) -> None:
