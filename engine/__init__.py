@@ -79,7 +79,7 @@ if TYPE_CHECKING:
         reports as list_reports,
     )
     from engine.types import Artifact, Model, Signature, Target, TensorSpec
-    from engine.verify.model import Thresholds, Verdict, Verification
+    from engine.verify.model import LanguageComparison, Thresholds, Verdict, Verification
 
 __version__ = "0.1.0"
 __all__ = [
@@ -96,6 +96,7 @@ __all__ = [
     "ImportRequest",
     "JobState",
     "JobView",
+    "LanguageComparison",
     "Leaf",
     "MeasureRequest",
     "Model",
@@ -177,6 +178,7 @@ _HOMES = {
     "ImportRequest": "engine.pipeline:ImportRequest",
     "JobState": "engine.jobs.protocol:JobState",
     "JobView": "engine.jobs.protocol:JobView",
+    "LanguageComparison": "engine.verify.model:LanguageComparison",
     "Leaf": "engine.knowledge:Leaf",
     "MeasureRequest": "engine.pipeline:MeasureRequest",
     "Model": "engine.types:Model",

@@ -90,11 +90,12 @@ def measured(found: Figures, drawn: charts.Charts) -> None:
 def numerics(found: Figures) -> None:
     """How each artifact was judged against the original."""
     st.subheader("Numerics", anchor="numerics")
+    if found.language:
+        st.dataframe(charts.frame(found.language), hide_index=True)
     for index, judged in enumerate(found.verifications):
         st.markdown(f"**{plain(judged.label)}** · {judged.verdict}")
         st.text(judged.sentence)
-        label = f"Every case of {plain(judged.label)}"
-        charts.folded(label, judged.table, f"cases-{index}")
+        charts.folded(f"Every case of {plain(judged.label)}", judged.table, f"cases-{index}")
 
 
 report = load()

@@ -100,6 +100,8 @@ def _tables(found: Figures) -> Iterable[Table]:
     yield found.start
     yield from (reference.table for reference in found.references)
     yield from (judged.table for judged in found.verifications)
+    if found.language:
+        yield found.language
     yield from found.environment
 
 

@@ -17,6 +17,7 @@ from engine.reports.tables import (
     Table,
     VerificationFigures,
     environment_tables,
+    language_table,
     latency_table,
     lineage_table,
     memory_table,
@@ -40,6 +41,7 @@ class Figures:
     blocks: tuple[BlockFigure, ...]
     references: tuple[ReferenceFigures, ...]
     verifications: tuple[VerificationFigures, ...]
+    language: Table | None
     verdicts: Table
     latency: Table
     memory: Table
@@ -64,6 +66,7 @@ def figures(report: Report) -> Figures:
         blocks=blocks,
         references=beside,
         verifications=verifications(report),
+        language=language_table(report),
         verdicts=verdict_table(report, variants),
         latency=latency_table(variants),
         memory=memory_table(variants),

@@ -26,7 +26,15 @@ def _artifacts_have_variants(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "artifacts": artifacts}
 
 
-MIGRATIONS: dict[int, Migration] = {1: _artifacts_have_variants}
+def _no_language_model_had_read_a_text(document: dict[str, Any]) -> dict[str, Any]:
+    """2 to 3: what is new is absent, which the defaults of the records say."""
+    return document
+
+
+MIGRATIONS: dict[int, Migration] = {
+    1: _artifacts_have_variants,
+    2: _no_language_model_had_read_a_text,
+}
 """From version *n* to *n* + 1. Each is a named function here."""
 
 

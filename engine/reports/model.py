@@ -3,6 +3,7 @@
 History of ``SCHEMA_VERSION``
 1  first
 2  an artifact knows its variant and the options it was asked for with
+3  a verification knows how a language model read a text, and by which limits it is judged
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from engine.bench.model import Measurement
 from engine.types import Model, Reach, Scalar, Signature, SignatureOrigin, Step, Target
 from engine.verify.model import Verification
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

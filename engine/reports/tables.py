@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from engine.reports import words
 from engine.reports.model import Report, ReportArtifact
 from engine.reports.variants import VariantFigures
-from engine.verify.model import Case, OutputComparison
+from engine.verify.model import Case, LanguageComparison, OutputComparison
 
 _ABSENT = "–"
 _SHOWN_PACKAGES = (
@@ -214,6 +214,42 @@ def verifications(report: Report) -> tuple[VerificationFigures, ...]:
         )
         for artifact in report.artifacts
         if artifact.verification is not None
+    )
+
+
+def language_table(report: Report) -> Table | None:
+    """How the language models among the artifacts did on a text they had not seen."""
+    judged = (
+        (artifact.label, artifact.verification.language)
+        for artifact in report.artifacts
+        if artifact.verification is not None and artifact.verification.language is not None
+    )
+    rows = tuple(_language_row(label, found) for label, found in judged)
+    if not rows:
+        return None
+    return Table(
+        "On a text the models had not seen",
+        ("Artifact", "Divergence, nats", "Largest", "Same likeliest word", "Perplexity", "Ratio"),
+        rows,
+        "Divergence (Kullback-Leibler) of the chances of the next word from the original's, mean "
+        "and largest over the places of the text. Ratio: the perplexity against the original's. "
+        "Brackets are 95 % intervals.",
+    )
+
+
+def _language_row(label: str, found: LanguageComparison) -> tuple[str, ...]:
+    if found.error is not None:
+        return (label, f"refused: {found.error}", *(_ABSENT,) * 4)
+    low, high = found.top1_interval or (0.0, 0.0)
+    bounds = found.ratio_interval
+    ratio = _ABSENT if found.perplexity_ratio is None else f"{found.perplexity_ratio:.4f}"
+    return (
+        label,
+        _small(found.kl_mean),
+        _small(found.kl_max),
+        f"{words.share(found.top1_share, 1)} [{100 * low:.1f}, {100 * high:.1f}]",
+        _or_absent(found.perplexity_candidate),
+        f"{ratio} [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else ratio,
     )
 
 

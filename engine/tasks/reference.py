@@ -11,16 +11,17 @@ from engine import registry
 from engine.errors import BadRequest, EngineError, InvalidModel
 from engine.jobs.protocol import Context
 from engine.records import parse
-from engine.types import Artifact, Feed, RunnerOptions
-from engine.verify import cases
+from engine.types import Artifact, Feed, Runner, RunnerOptions
+from engine.verify import cases, language
 from engine.verify.compare import relative
 
 Outputs = Mapping[str, np.ndarray]
 
 
 def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Write the cases into ``out``; gives ``{"cases": how many, "noise": how it was found}``.
+    """Write the cases into ``out``; gives ``{"cases": how many, "noise": how, "windows": …}``.
 
+    ``windows``: how many pieces of a text were read, where the original is a language model.
     A length the original itself refuses is ``left_out``; it must run at one besides its usual.
     """
     artifact = parse(Artifact, request["artifact"])
@@ -45,13 +46,14 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
             feeds.append(given)
             outputs.append(made)
             found.append(cases.reference_case(plan, given, made, rows))
+        windows = _read_text(artifact, runner, context)
     _check_lengths(asked, refused)
     context.progress("Finding the original's own noise", 0.8)
     how, noise = _noise(artifact, plans, feeds, outputs)
     found = [cases.with_noise(case, noise[case.plan.label]) for case in found]
     cases.save(context.out, zip(found, feeds, outputs, strict=True))
     left_out = {label: error.message for label, error in refused.items()}
-    return {"cases": len(found), "noise": how, "left_out": left_out}
+    return {"cases": len(found), "noise": how, "left_out": left_out, "windows": windows}
 
 
 def _check_lengths(asked: tuple[cases.Plan, ...], refused: Mapping[str, EngineError]) -> None:
@@ -66,6 +68,14 @@ def _check_lengths(asked: tuple[cases.Plan, ...], refused: Mapping[str, EngineEr
         f"that were tried; on {label}: {error.message}",
         hint="Give that axis its fixed size in the signature, on the Model page.",
     ) from error
+
+
+def _read_text(artifact: Artifact, runner: Runner, context: Context) -> int:
+    """A language model also reads a text."""
+    read = language.windows(artifact, runner)
+    if read:
+        context.progress("Running the original: a text", 0.75)
+    return language.save(context.out, read, runner.infer, artifact.signature)
 
 
 def _noise(

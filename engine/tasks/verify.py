@@ -13,7 +13,7 @@ from engine.errors import EngineError
 from engine.jobs.protocol import Context
 from engine.records import dump, parse
 from engine.types import Artifact, Feed, RunnerOptions
-from engine.verify import cases
+from engine.verify import cases, language
 from engine.verify.compare import compare
 from engine.verify.gate import judge
 from engine.verify.model import Case, Thresholds
@@ -32,8 +32,10 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
             context.progress(f"Comparing: {label}", index / len(known))
             found.append(_run_case(case, given, wanted, runner.infer, rows))
             hashes[label] = case.input_hash
+        context.progress("Comparing: a text, where it is a language model", 0.9)
+        read = language.compare(Path(request["reference"]), artifact.signature, runner.infer)
     context.progress("Judged", 1.0)
-    verdict = judge(artifact.id, tuple(found), thresholds, hashes, int(request["seed"]))
+    verdict = judge(artifact.id, tuple(found), thresholds, hashes, int(request["seed"]), read)
     return {"verification": dump(verdict)}
 
 

@@ -8,12 +8,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.verify.model import Case, OutputComparison, Thresholds, Verdict, Verification
+from engine.verify.model import (
+    Case,
+    LanguageComparison,
+    OutputComparison,
+    Thresholds,
+    Verdict,
+    Verification,
+)
+from engine.verify.wilson import wilson
 
 EXPLAINS = math.inf
 """The weight of a finding that says why, against one that says how much."""
+_LEADS = 1e9
+"""The weight of what a text says of a language model: more than any one output of it."""
 
 _ORDER = (Verdict.EXACT, Verdict.EQUIVALENT, Verdict.DEGRADED, Verdict.BROKEN)
+_CLOSE = _ORDER[:2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +42,23 @@ def judge(
     thresholds: Thresholds,
     input_hashes: Mapping[str, str],
     seed: int,
+    language: LanguageComparison | None = None,
 ) -> Verification:
-    """The worst case decides. ``cases`` hold ``row_relative`` only where rows ought to be free."""
+    """The worst case decides. ``cases`` hold ``row_relative`` only where rows ought to be free.
+
+    With ``language``, how large differences may be is decided by the text alone: the logits of a
+    language model may move together and leave every chance where it was.
+    """
     outputs = [output for case in cases for output in case.outputs]
     agree, rows = sum(o.top1_agree for o in outputs), sum(o.top1_rows for o in outputs)
     top1 = agree / rows if rows else None
     runs_at = tuple(dict.fromkeys(case.batch for case in cases if not case.error))
-    found = [item for case in cases for item in _judgements(case, thresholds, top1, runs_at)]
+    reads = language is not None
+    found = [
+        item for case in cases for item in _judgements(case, thresholds, top1, runs_at, reads=reads)
+    ]
+    if language is not None:
+        found.append(_judge_language(language, thresholds))
     worst = max(found, key=_severity, default=Judgement(Verdict.BROKEN, "nothing was compared"))
     return Verification(
         artifact_id=artifact_id,
@@ -49,23 +70,17 @@ def judge(
         top1_interval=wilson(agree, rows) if rows else None,
         input_hashes=input_hashes,
         seed=seed,
+        language=language,
     )
 
 
-def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """The Wilson score interval of a proportion, 95 % unless told."""
-    share = successes / trials
-    centre = share + z * z / (2 * trials)
-    spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    scale = 1 + z * z / trials
-    # At 0 and at 1 the bound is the share itself; rounding must not move it.
-    low = 0.0 if successes == 0 else (centre - spread) / scale
-    high = 1.0 if successes == trials else (centre + spread) / scale
-    return low, high
-
-
 def _judgements(
-    case: Case, thresholds: Thresholds, top1: float | None, runs_at: tuple[int, ...]
+    case: Case,
+    thresholds: Thresholds,
+    top1: float | None,
+    runs_at: tuple[int, ...],
+    *,
+    reads: bool,
 ) -> Iterable[Judgement]:
     where = f"on {case.inputs} inputs at batch {case.batch}"
     if case.error:
@@ -80,8 +95,10 @@ def _judgements(
         )
         return
     for output in case.outputs:
-        yield _judge_output(output, thresholds, top1, where)
-    yield from _judge_rows(case, thresholds, where)
+        judged = _judge_output(output, thresholds, top1, where)
+        if not reads or judged.weight == EXPLAINS or judged.verdict in _CLOSE:
+            yield judged
+    yield from _judge_rows(case, thresholds, where, reads=reads)
 
 
 def _judge_output(
@@ -120,6 +137,34 @@ def _judge_whole_numbers(output: OutputComparison, thresholds: Thresholds, where
     return Judgement(Verdict.DEGRADED if usable else Verdict.BROKEN, why, 1 - share)
 
 
+def _judge_language(found: LanguageComparison, thresholds: Thresholds) -> Judgement:
+    if found.error:
+        return Judgement(Verdict.BROKEN, f"it fails on a text: {found.error}", EXPLAINS)
+    kl, ratio = found.kl_mean, found.perplexity_ratio
+    if kl is None or ratio is None:
+        return Judgement(
+            Verdict.BROKEN, "on a text, its chances of the next word are not finite", EXPLAINS
+        )
+    if kl == 0 and found.top1_agree == found.places:
+        return Judgement(Verdict.EXACT, "on a text, every chance of the next word is the same")
+    said = (
+        f"on {found.places:,} places of an unseen text the chances of the next word diverge by "
+        f"{kl:.2g} nats (equivalent up to {thresholds.equivalent_kl:g}, usable up to "
+        f"{thresholds.degraded_kl:g}), the likeliest word is the same at "
+        f"{found.top1_share * 100:.1f} % (usable from {thresholds.degraded_language_top1 * 100:g} "
+        f"%), and the perplexity is {ratio:.4g} times the original's (usable up to "
+        f"{thresholds.degraded_perplexity:g})"
+    )
+    if kl <= thresholds.equivalent_kl and ratio <= thresholds.equivalent_perplexity:
+        return Judgement(Verdict.EQUIVALENT, said, _LEADS)
+    usable = (
+        kl <= thresholds.degraded_kl
+        and found.top1_share >= thresholds.degraded_language_top1
+        and ratio <= thresholds.degraded_perplexity
+    )
+    return Judgement(Verdict.DEGRADED if usable else Verdict.BROKEN, said, _LEADS)
+
+
 def _mismatch(output: OutputComparison, thresholds: Thresholds) -> str | None:
     """What makes figures pointless: another shape or dtype, NaN or infinity elsewhere."""
     name = repr(output.output)
@@ -140,13 +185,15 @@ def _mismatch(output: OutputComparison, thresholds: Thresholds) -> str | None:
     return None
 
 
-def _judge_rows(case: Case, thresholds: Thresholds, where: str) -> Iterable[Judgement]:
+def _judge_rows(
+    case: Case, thresholds: Thresholds, where: str, *, reads: bool
+) -> Iterable[Judgement]:
     if case.row_relative is None:
         return
     allowed = max(
         [thresholds.equivalent_relative, *(_allowed(o, thresholds) for o in case.outputs)]
     )
-    if thresholds.precision != "float32":
+    if thresholds.precision != "float32" or reads:
         # Quantisation may scale by the whole batch: rows then differ a little, honestly.
         allowed = max(allowed, thresholds.degraded_relative)
     if case.row_relative > allowed:
@@ -189,7 +236,7 @@ def _sentence(worst: Judgement, cases: tuple[Case, ...], agree: int, rows: int) 
         Verdict.BROKEN: "Broken",
     }
     said = f"{words[worst.verdict]}: {worst.why.rstrip('.')}"
-    if worst.verdict is Verdict.BROKEN:
+    if worst.verdict is Verdict.BROKEN or worst.weight == _LEADS:
         return f"{said}."
     many = f"{len(cases)} input sets at batch {_listed({case.batch for case in cases})}"
     answers = f"; the top answer agrees on {agree} of {rows} rows" if rows else ""

@@ -28,6 +28,12 @@ class Thresholds:
     An output is *equivalent* when its relative error ‖Δ‖/‖ref‖ is at most ``noise_multiple`` times
     the reference's own noise or ``equivalent_relative``, whichever is larger; *degraded* up to
     ``degraded_relative`` while the top-1 answer agrees at least ``degraded_top1``; else *broken*.
+
+    A language model that read a text is judged by that instead: *equivalent* up to
+    ``equivalent_kl`` nats and ``equivalent_perplexity`` times the original's perplexity; *degraded*
+    up to ``degraded_kl`` and ``degraded_perplexity`` while the likeliest word is the same at least
+    ``degraded_language_top1``. By Pinsker's inequality a divergence of 0.001 moves no chance by
+    more than 2.3 percentage points, and one of 0.2 none by more than 32.
     """
 
     precision: str = "float32"
@@ -35,6 +41,11 @@ class Thresholds:
     noise_multiple: float = 10.0
     degraded_relative: float = 0.1
     degraded_top1: float = 0.99
+    equivalent_kl: float = 0.001
+    equivalent_perplexity: float = 1.01
+    degraded_kl: float = 0.2
+    degraded_perplexity: float = 1.2
+    degraded_language_top1: float = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,40 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class LanguageComparison:
+    """A language model on a text of ours, place by place, against the original.
+
+    ``kl_mean`` and ``kl_max`` are the Kullback-Leibler divergence of the candidate's chances of
+    the next word from the original's, in nats; ``top1_agree`` counts the ``places`` where both
+    find the same word likeliest; ``ratio_interval`` is the 95 % interval of the ratio of the
+    perplexities. None where a figure is not finite; ``error`` is the candidate's refusal.
+    """
+
+    text_sha256: str
+    places: int
+    kl_mean: float | None = None
+    kl_max: float | None = None
+    top1_agree: int = 0
+    top1_interval: tuple[float, float] | None = None
+    perplexity_reference: float | None = None
+    perplexity_candidate: float | None = None
+    ratio_interval: tuple[float, float] | None = None
+    error: str | None = None
+
+    @property
+    def top1_share(self) -> float:
+        """The share of places with the same likeliest word; 0 where nothing was read."""
+        return self.top1_agree / self.places if self.places else 0.0
+
+    @property
+    def perplexity_ratio(self) -> float | None:
+        """How much more unsure the candidate is: 1 is the same."""
+        if not self.perplexity_reference or self.perplexity_candidate is None:
+            return None
+        return self.perplexity_candidate / self.perplexity_reference
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """A candidate judged. ``sentence`` says the verdict in words, with the figure that decided."""
 
@@ -92,3 +137,4 @@ class Verification:
     top1_interval: tuple[float, float] | None
     input_hashes: Mapping[str, str]
     seed: int
+    language: LanguageComparison | None = None

@@ -7,7 +7,7 @@ import streamlit as st
 
 import engine
 from engine import Artifact, Verdict, Verification
-from pages.components import graph
+from pages.components import graph, language
 
 _BADGES = {
     Verdict.EXACT: ("Exact", ":material/verified:", "green"),
@@ -40,6 +40,8 @@ def card(artifact: Artifact, verification: Verification | None) -> None:
                 )
         if verification:
             st.text(verification.sentence)
+            if verification.language:
+                language.figures(verification.language, verification.thresholds)
         for note in (note for step in artifact.lineage for note in step.notes):
             st.text(f"Note: {note}")
         with st.expander("How it was made and checked"):
@@ -93,6 +95,8 @@ def _cases(verification: Verification) -> None:
     for case in verification.cases:
         if case.error:
             st.text(f"{case.inputs}, batch {case.batch}: {case.error}")
+    if verification.language:
+        return  # judged by the text above
     limits = verification.thresholds
     st.caption(
         f"Equivalent: relative error at most {limits.equivalent_relative:g} or "
