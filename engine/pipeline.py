@@ -27,11 +27,13 @@ from engine.reports.assemble import make_report
 from engine.reports.model import Advice
 from engine.settings import settings
 from engine.sources import locate
-from engine.types import Artifact, Model, Signature, SignatureOrigin, Step, Target
+from engine.types import Artifact, Model, Sampling, Signature, SignatureOrigin, Step, Target
 from engine.verify.model import Thresholds, Verification
 
 BATCHES = (1, 2, 3, 7)
 SEED = 20240
+LONGEST_PROMPT, MOST_TOKENS, HIGHEST_TEMPERATURE = 8_000, 1_024, 2
+"""Of a prompt to try: characters, tokens of the answer, temperature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,18 @@ class MeasureRequest:
     threads: int | None = None
     advice: Advice | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TryRequest:
+    """A prompt for an artifact that writes text, or for the original itself."""
+
+    model_id: str
+    artifact_id: str
+    prompt: str
+    most: int = 128
+    temperature: float = 0.7
+    seed: int = 0
 
 
 def import_model(steps: Steps, request: ImportRequest) -> dict[str, Any]:
@@ -153,6 +167,46 @@ def measure(steps: Steps, request: MeasureRequest) -> dict[str, Any]:
     )
     store.reports.save(report)
     return {"report_id": report.id}
+
+
+def try_out(steps: Steps, request: TryRequest) -> dict[str, Any]:
+    """Let an artifact go on from a prompt. Gives its text and how fast it came."""
+    artifact = artifact_to_try(request)
+    result = steps.run(
+        Task(
+            "generate",
+            f"Write with {_label(artifact)}",
+            {
+                "artifact": dump(artifact),
+                "prompt": request.prompt,
+                "most": request.most,
+                "sampling": dump(Sampling(request.temperature, seed=request.seed)),
+                "threads": len(os.sched_getaffinity(0)),
+            },
+        )
+    )
+    figures = ("text", "tokens", "prompt_tokens", "most", "first_s", "tokens_per_s")
+    return {"artifact_id": artifact.id, **{name: result[name] for name in figures}}
+
+
+def artifact_to_try(request: TryRequest) -> Artifact:
+    """The artifact of a request that can be tried out. Raises NotFound, BadRequest."""
+    model = store.models.load(request.model_id)
+    own = request.artifact_id == model.artifact.id
+    artifact = model.artifact if own else store.artifacts.load(request.artifact_id)[0]
+    spec = registry.format_named(artifact.format)
+    if not spec.writes_text:
+        raise BadRequest(f"{spec.label} is not run as a writer of text.", hint="Convert to GGUF.")
+    for what, value, low, high in (
+        ("The prompt has {:,} characters", len(request.prompt.strip()), 1, LONGEST_PROMPT),
+        ("{:,} tokens are asked for", request.most, 1, MOST_TOKENS),
+        ("The temperature is {:g}", request.temperature, 0, HIGHEST_TEMPERATURE),
+    ):
+        if not low <= value <= high:
+            raise BadRequest(
+                f"{what.format(value)}; it can be {low:,} to {high:,}.", hint="Change it."
+            )
+    return artifact
 
 
 def _keep_model(out: Path, found: dict[str, Any]) -> Model:

@@ -42,6 +42,8 @@ class Format:
     """The module whose import alone is the memory baseline of this format."""
     runtime: str = ""
     """What runs it, where that has a name of its own: an ONNX file is run by ONNX Runtime."""
+    writes_text: bool = False
+    """Whether its Runner is a ``Writer``: a prompt in, an answer out."""
     options: type[Any] = NoOptions
     """What may be chosen when it is made: a dataclass of ``engine.options.choice`` fields."""
     read_variant: Callable[[Path], str] | None = None

@@ -5,11 +5,11 @@ Imports the standard library and numpy only; everything else imports this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -144,6 +144,42 @@ class Runner(Protocol):
 
     def infer(self, feed: Feed) -> dict[str, np.ndarray]:
         """Run once. Arrays come back on the host, so that an outside clock is honest."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is picked. A temperature of 0 takes the likeliest, every time."""
+
+    temperature: float = 0.0
+    top_k: int = 40
+    top_p: float = 0.95
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of an answer. ``text`` may be empty while a character is not complete."""
+
+    id: int
+    text: str
+
+
+@runtime_checkable
+class Writer(Runner, Protocol):
+    """A Runner of a language model that also writes: text in, tokens out as they are made."""
+
+    context_length: int
+    """How many tokens it sees at once."""
+
+    def tokenize(self, text: str) -> list[int]:
+        """The tokens of a text, the model's begin token first."""
+        ...
+
+    def generate(
+        self, prompt: str | Sequence[int], most: int = 128, sampling: Sampling | None = None
+    ) -> Iterator[Token]:
+        """An answer, token by token, as each is made: at most ``most`` tokens."""
         ...
 
 

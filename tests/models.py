@@ -61,8 +61,11 @@ class TaskFolder:
     out: Path
     said: list[tuple[str, float | None]] = field(default_factory=list)
 
-    def progress(self, message: str, fraction: float | None = None) -> None:
+    text: str = ""
+
+    def progress(self, message: str, fraction: float | None = None, *, text: str = "") -> None:
         self.said.append((message, fraction))
+        self.text += text
 
 
 def task_folder(path: Path) -> TaskFolder:

@@ -13,7 +13,13 @@ from engine.files import files_of
 from engine.jobs import locks
 from engine.jobs.protocol import JobState, JobView
 from engine.jobs.steps import latest_log
-from engine.pipeline import ConvertRequest, ImportRequest, MeasureRequest
+from engine.pipeline import (
+    ConvertRequest,
+    ImportRequest,
+    MeasureRequest,
+    TryRequest,
+    artifact_to_try,
+)
 from engine.records import dump, fingerprint
 from engine.sources import locate
 from engine.store.jobs import JobRow
@@ -43,11 +49,19 @@ def submit_measure(request: MeasureRequest) -> str:
     return submit("measure", f"Measure {store.models.load(request.model_id).name}", request)
 
 
+def submit_try(request: TryRequest) -> str:
+    """Queue a prompt; gives the job's id. Raises BadRequest for what is refused before it runs."""
+    artifact = artifact_to_try(request)
+    label = registry.format_named(artifact.format).named(artifact)
+    name = store.models.load(request.model_id).name
+    return submit("try", f"Try {label} of {name}", request)
+
+
 def submit(kind: str, title: str, request: Any, *also: Any) -> str:
     """Queue a job and give its id. The same again is the same job, while that one still stands.
 
-    A job that failed, was cancelled or lost what it made gets a new attempt; a measurement that
-    is done does too, since a repeat is a new measurement. ``also`` tells equal requests apart.
+    A job that failed, was cancelled or lost what it made gets a new attempt; a measurement or a
+    trial that is done does too, since a repeat is a new one. ``also`` tells equal requests apart.
     """
     document = dump(request)
     key = fingerprint(kind, document, tool_versions(), *also)
@@ -96,7 +110,7 @@ def _stands(row: JobRow) -> bool:
     """Whether submitting again should lead to this very job."""
     if row.state is not JobState.DONE:
         return not row.state.ended and not row.cancel_requested
-    if row.kind == "measure" or row.result.get("failures"):
+    if row.kind in ("measure", "try") or row.result.get("failures"):
         return False
     try:
         if model_id := row.result.get("model_id"):

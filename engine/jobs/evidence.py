@@ -30,6 +30,7 @@ FOLDER = "_folder"
 _LARGEST_RESULT = 64 * 1024**2
 _MOST_AT_ONCE = 64 * 1024
 _LONGEST_MESSAGE = 300
+_LONGEST_TEXT = 4096
 _TAIL = 4096
 _LOG_CAP = 8 * 1024**2
 _LOG_KEPT = 1024**2
@@ -144,6 +145,7 @@ def _event(line: bytes) -> Event | None:
             at=float(fields["at"]),
             message=plain(str(fields["message"]), _LONGEST_MESSAGE),
             fraction=None if fraction is None else min(1.0, max(0.0, float(fraction))),
+            text=plain(str(fields.get("text", "")), _LONGEST_TEXT, keep="\n\t"),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

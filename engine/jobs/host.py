@@ -31,11 +31,12 @@ from engine.records import parse
 from engine.settings import settings
 
 _log = logging.getLogger("assay.host")
-_QUEUES = ("convert", "measure:cpu")
+_QUEUES = ("convert", "measure:cpu", "try")
 _POLL_S = 0.5
 _QUEUE_POLL_S = 1.0
 _TAKE_STOCK_EVERY = 60
 _SHOW_EVERY_S = 1.0
+_SHOW_TEXT_EVERY_S = 0.3
 _ASK_EVERY_S = 0.4
 _GOODBYE_S = 8.0
 _STAGING = re.compile(r"\.part-(\d+)-\d+$")
@@ -52,11 +53,12 @@ class HostStopping(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of job: what it is asked with, what it does, and where it queues."""
+    """One kind of job: what it is asked with, what it does, where it queues, how often it shows."""
 
     request: type[Any]
     function: Callable[[DirectSteps, Any], Mapping[str, Any]]
     queue: str
+    show_every_s: float = _SHOW_EVERY_S
 
 
 def kinds() -> dict[str, Kind]:
@@ -67,6 +69,7 @@ def kinds() -> dict[str, Kind]:
         "import": Kind(pipeline.ImportRequest, pipeline.import_model, "convert"),
         "convert": Kind(pipeline.ConvertRequest, pipeline.convert, "convert"),
         "measure": Kind(pipeline.MeasureRequest, pipeline.measure, "measure:cpu"),
+        "try": Kind(pipeline.TryRequest, pipeline.try_out, "try", _SHOW_TEXT_EVERY_S),
     }
 
 
@@ -100,15 +103,16 @@ class _Record:
     """Writes a running job's progress to its row, and reads from there whether to stop."""
 
     job_id: str
+    every_s: float = _SHOW_EVERY_S
     _shown_at: float = 0.0
     _asked_at: float = 0.0
     _cancelled: bool = False
     _last: tuple[tuple[StepView, ...], Mapping[str, Any]] = field(default=((), {}))
 
     def show(self, steps: tuple[StepView, ...], result: Mapping[str, Any]) -> None:
-        """At most once a second: a measurement should not feel its audience."""
+        """Once a second as a rule: a measurement should not feel its audience."""
         self._last = steps, result
-        if time.monotonic() - self._shown_at >= _SHOW_EVERY_S:
+        if time.monotonic() - self._shown_at >= self.every_s:
             self.write()
 
     def write(self) -> None:
@@ -131,7 +135,8 @@ def run_job(job_id: str) -> None:
     """Run one job to its end, and write that end to its row."""
     if not store.jobs.start(job_id):
         return
-    record = _Record(job_id)
+    kind = kinds().get(store.jobs.load(job_id).kind)
+    record = _Record(job_id, kind.show_every_s if kind else _SHOW_EVERY_S)
     steps = DurableSteps(job_id, record.show, record.cancelled)
     end = _end_of_job(job_id, steps)
     steps.board.close()

@@ -23,6 +23,8 @@ REQUEST, EVENTS, RESULT, LOG, OUT = (
     "worker.log",
     "out",
 )
+TEXT = "text"
+"""The key of a job's result under which a writing model's answer grows."""
 NO_ROOM = errno.ENOSPC
 """Exit status of a worker that found no room on the disk for its result."""
 
@@ -73,11 +75,15 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of ``events.jsonl``: a sentence, and how far, 0 to 1, where that is known."""
+    """One line of ``events.jsonl``: a sentence, and how far, 0 to 1, where that is known.
+
+    ``text`` is what a writing model has added since the last event.
+    """
 
     at: float
     message: str
     fraction: float | None = None
+    text: str = ""
 
 
 class Context(Protocol):
@@ -88,8 +94,8 @@ class Context(Protocol):
         """The folder to write artifacts into."""
         ...
 
-    def progress(self, message: str, fraction: float | None = None) -> None:
-        """Say what is happening."""
+    def progress(self, message: str, fraction: float | None = None, *, text: str = "") -> None:
+        """Say what is happening; ``text`` is added to what the job shows of an answer."""
         ...
 
 
@@ -138,7 +144,7 @@ class StepView:
 class JobView:
     """A job as a page shows it. ``result`` is what the job gave so far, partial while it runs.
 
-    ``kind`` is ``"import"``, ``"convert"`` or ``"measure"``; times are ISO 8601 UTC.
+    ``kind`` is ``"import"``, ``"convert"``, ``"measure"`` or ``"try"``; times are ISO 8601 UTC.
     """
 
     id: str

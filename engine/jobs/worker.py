@@ -57,7 +57,7 @@ class WorkerContext:
         """The folder to write artifacts into."""
         return self.folder / OUT
 
-    def progress(self, message: str, fraction: float | None = None) -> None:
+    def progress(self, message: str, fraction: float | None = None, *, text: str = "") -> None:
         """Append one event. Long messages are cut; past the cap, events are dropped."""
         if self._written >= _MOST_EVENTS:
             return
@@ -67,6 +67,7 @@ class WorkerContext:
             "at": time.time(),
             "message": message[:_LONGEST_MESSAGE],
             "fraction": min(1.0, max(0.0, float(fraction or 0.0))) if known else None,
+            **({"text": text} if text else {}),
         }
         with (self.folder / EVENTS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(event) + "\n")

@@ -24,4 +24,5 @@ FORMAT = Format(
     runtime="llama.cpp",
     options=GgufOptions,
     read_variant=read_variant,
+    writes_text=True,
 )

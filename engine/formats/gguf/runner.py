@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import ctypes
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,28 +15,10 @@ from engine.errors import BadRequest
 from engine.feeds import check_feed
 from engine.formats.gguf.file import check
 from engine.formats.gguf.llama import failed, library, llama_errors
-from engine.types import Artifact, Feed, RunnerOptions, Signature
+from engine.types import Artifact, Feed, RunnerOptions, Sampling, Signature, Token
 
 _ROOM = 32
 """A context is a multiple of this many tokens."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How the next token is picked. A temperature of 0 takes the likeliest, every time."""
-
-    temperature: float = 0.0
-    top_k: int = 40
-    top_p: float = 0.95
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One token of an answer. ``text`` may be empty while a character is not complete."""
-
-    id: int
-    text: str
 
 
 def load(path: Path) -> Any:
