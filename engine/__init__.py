@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from engine.options import Choice, choices, parse_target
     from engine.pipeline import ConvertRequest, ImportRequest, MeasureRequest
     from engine.registry import formats as list_formats
-    from engine.registry import label_of
+    from engine.registry import label_of, waitable
     from engine.reports.export import export_csv, export_json, export_markdown, import_report
     from engine.reports.figures import Figures, figures
     from engine.reports.model import Advice, Report
@@ -162,6 +162,7 @@ __all__ = [
     "submit_import",
     "submit_measure",
     "viewable",
+    "waitable",
     "walk",
 ]
 _HOMES = {
@@ -244,6 +245,7 @@ _HOMES = {
     "submit_import": "engine.jobs.client:submit_import",
     "submit_measure": "engine.jobs.client:submit_measure",
     "viewable": "engine.graphs:viewable",
+    "waitable": "engine.registry:waitable",
     "walk": "engine.knowledge:walk",
 }
 

@@ -37,6 +37,11 @@ class Requirement:
         return f"pip install {self.distribution}"
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether it is a matter of the machine: another host may have what this one cannot."""
+        return False
+
+    @property
     def lack(self) -> str:
         """What to say where it is not there."""
         return f"{self.distribution} is not installed"

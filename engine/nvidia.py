@@ -63,6 +63,11 @@ class NvidiaGpu(Requirement):
         return ""
 
     @property
+    def elsewhere(self) -> bool:
+        """True: hosts differ in their cards."""
+        return True
+
+    @property
     def lack(self) -> str:
         """What to say on a machine without one."""
         return "no NVIDIA GPU was found here"
@@ -76,6 +81,11 @@ class GpuPackage(Requirement):
     def install_line(self) -> str:
         """The one line that installs it, in the version that Assay names."""
         return REQUIREMENTS
+
+    @property
+    def elsewhere(self) -> bool:
+        """True: these packages go with the card."""
+        return True
 
 
 NEEDS = (NvidiaGpu(), GpuPackage("tensorrt", "tensorrt"), GpuPackage("pycuda", "pycuda"))
@@ -105,7 +115,7 @@ class GraphOptions:
     lengths: str = choice(
         "",
         "Other dynamic axes",
-        "Smallest-typical-largest size of each, such as: sequence 1-64-512, width 8-8-64. "
+        "Smallest-typical-largest size of each, such as: sequence 1-64-512; width 8-8-64. "
         f"Those not named get 1-{SYMBOL_SIZE}-{_LONGEST}.",
     )
 

@@ -53,10 +53,14 @@ class ImportRequest:
 
 @dataclass(frozen=True, slots=True)
 class ConvertRequest:
-    """Formats to make from a model, and how to judge them."""
+    """Formats to make from a model, and how to judge them.
+
+    ``wait``: where this machine lacks what a target needs, the job waits for a host that has it.
+    """
 
     model_id: str
     targets: tuple[Target, ...]
+    wait: bool = False
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 

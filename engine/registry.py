@@ -69,6 +69,11 @@ class Format:
         """Whether everything it needs is installed."""
         return not self.missing
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether all it lacks is what another machine may have: a GPU and what goes with it."""
+        return bool(self.missing) and all(need.elsewhere for need in self.missing)
+
     def named(self, artifact: Artifact) -> str:
         """The format with what tells this artifact from others of it: ``"GGUF Q4_K_M"``."""
         return f"{self.label} {artifact.variant}".strip()
@@ -177,6 +182,21 @@ def route(
         _why_none(source, format_named(target), artifact),
         hint=f"From this model Assay reaches: {others}.",
     )
+
+
+def waitable(artifact: Artifact) -> tuple[str, ...]:
+    """The formats that only another machine, one with a GPU, can make of this artifact."""
+    known = formats()
+
+    def edges(here: str) -> _Edges:
+        own = artifact if artifact.format == here else None
+        return tuple(
+            (start, end)
+            for start, end in _edges_from(here)
+            if (known[end].available or known[end].elsewhere) and not (own and refusal(own, end))
+        )
+
+    return tuple(name for name in _search(artifact.format, edges) if known[name].elsewhere)
 
 
 def stops(source: str, target: str) -> tuple[str, ...]:

@@ -37,16 +37,19 @@ def form(model: Model) -> None:
     if unreachable:
         with st.expander("Formats this model cannot reach here, and why"):
             for item in unreachable:
-                st.markdown(f"**{item.format}**")
+                st.markdown(f"**{labels.get(item.format, item.format)}**")
                 st.text(item.reason)
+    for name in engine.waitable(model.artifact):
+        if st.button(f"Queue {labels[name]} for a host that has what it needs"):
+            submit(model, (Target(name),), wait=True)
 
 
-def submit(model: Model, targets: tuple[Target, ...]) -> None:
+def submit(model: Model, targets: tuple[Target, ...], *, wait: bool = False) -> None:
     """Queue the job and let the URL point at it."""
     if not targets:
         st.error("Pick at least one format, then convert.")
         return
-    submission.queue(engine.submit_convert, ConvertRequest(model.id, targets))
+    submission.queue(engine.submit_convert, ConvertRequest(model.id, targets, wait))
 
 
 shell.header("Convert", "Make the model in other formats, each checked against the original.")

@@ -10,7 +10,7 @@ from typing import Any
 from engine import registry, store
 from engine.errors import NotFound
 from engine.files import files_of
-from engine.jobs import locks
+from engine.jobs import locks, waiting
 from engine.jobs.protocol import JobState, JobView
 from engine.jobs.steps import latest_log
 from engine.pipeline import (
@@ -26,6 +26,10 @@ from engine.store.jobs import JobRow
 
 _NO_HOST = (
     "Waiting: the process that runs jobs is not running. Start it with: python -m engine host"
+)
+
+_ELSEWHERE = (
+    "Waiting for a host that has what this needs; one that opens this library takes it up itself."
 )
 
 
@@ -121,14 +125,18 @@ def _stands(row: JobRow) -> bool:
 
 
 def _view(row: JobRow, *, with_log: bool) -> JobView:
-    waiting = not row.state.ended and not host_alive()
+    message = row.message
+    if not row.state.ended and not host_alive():
+        message = _NO_HOST
+    elif row.state is JobState.QUEUED and (lacking := waiting.lacks(row.request)):
+        message = f"{_ELSEWHERE} Here: {lacking}."
     return JobView(
         id=row.id,
         kind=row.kind,
         title=row.title,
         state=row.state,
         reason=row.reason,
-        message=_NO_HOST if waiting else row.message,
+        message=message,
         hint=row.hint,
         steps=row.steps,
         result=row.result,

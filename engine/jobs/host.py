@@ -24,7 +24,7 @@ from dbos import DBOSPortableJSONSerializer as JsonOnly
 
 from engine import store
 from engine.errors import BadRequest, EngineError, Reason, TaskCancelled, TaskFailed
-from engine.jobs import evidence, locks
+from engine.jobs import evidence, locks, waiting
 from engine.jobs.protocol import JobState, StepView, Task
 from engine.jobs.steps import DirectSteps, clear_outputs
 from engine.records import parse
@@ -214,8 +214,13 @@ def _config() -> DBOSConfig:
 
 
 def _hand_over() -> None:
-    """Give DBOS the jobs it does not know of yet. Giving one twice changes nothing."""
+    """Give DBOS the jobs it does not know of yet. Giving one twice changes nothing.
+
+    A job that waits for what another host has is left for that host.
+    """
     for row in store.jobs.to_hand_over():
+        if waiting.lacks(row.request):
+            continue
         kind = kinds().get(row.kind)
         if kind is None:
             wrong = BadRequest(f"There is no kind of job {row.kind!r}.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from engine import store
+from engine import nvidia, registry, store
 from engine.errors import BadRequest, NotFound, Reason
-from engine.jobs import client
+from engine.jobs import client, waiting
 from engine.jobs.protocol import JobState
 from engine.pipeline import ConvertRequest, ImportRequest, MeasureRequest
 from engine.settings import settings
@@ -112,3 +113,17 @@ def test_an_unknown_job_is_said_to_be_unknown(workspace: Path) -> None:
         with pytest.raises(NotFound) as caught:
             ask("nothing")
         assert caught.value.hint
+
+
+def test_a_job_for_a_gpu_waits_for_a_host_that_has_one(
+    model_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nvidia, "DRIVER", Path("/nowhere"))
+    monkeypatch.setattr(client, "host_alive", lambda: True)
+    here = ConvertRequest(model_id, (Target("onnx"), Target("tensorrt")))
+    assert not client.job(client.submit_convert(here)).message, "it fails instead, with the reason"
+    view = client.job(client.submit_convert(replace(here, wait=True)))
+    assert view.state is JobState.QUEUED
+    assert view.message.startswith("Waiting for a host") and "no NVIDIA GPU" in view.message
+    monkeypatch.setattr(registry.Format, "elsewhere", False)
+    assert waiting.lacks(store.jobs.load(view.id).request) is None, "such a host takes it up"

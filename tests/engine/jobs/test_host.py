@@ -16,7 +16,7 @@ import pytest
 
 from engine import store
 from engine.errors import Reason
-from engine.jobs import client
+from engine.jobs import client, waiting
 from engine.jobs.protocol import JobState, JobView
 from tests.engine.jobs.probe_host import ProbeRequest
 
@@ -73,6 +73,19 @@ def sleeper(name: str, seconds: float, marks: Path) -> dict[str, Any]:
 
 def lines(marks: Path) -> list[list[str]]:
     return [line.split() for line in marks.read_text().splitlines()] if marks.exists() else []
+
+
+def test_a_job_that_waits_for_another_host_holds_up_nobody(start: Start, tmp_path: Path) -> None:
+    wanted = {"tasks": [], "targets": [{"format": "tensorrt", "options": {}}], "wait": True}
+    if waiting.lacks(wanted) is None:
+        pytest.skip("this machine has an NVIDIA GPU: nothing waits here")
+    store.jobs.add("waits", "probe", "A test", wanted)
+    start()
+    assert ended(submit(sleeper("one", 0, tmp_path / "marks"))).state is JobState.DONE
+    left = store.jobs.load("waits")
+    assert left.state is JobState.QUEUED and not left.handed_over
+    client.cancel("waits")
+    assert client.job("waits").state is JobState.CANCELLED
 
 
 def test_a_job_goes_through_its_steps(start: Start, tmp_path: Path) -> None:
