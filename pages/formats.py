@@ -83,6 +83,9 @@ st.radio(
 for one in guides:
     if one.name == chosen:
         detail(one)
+st.header("The founding document's own code", anchor=False)
+st.markdown("Each of its code blocks, run again with the versions that Assay installs.")
+guide.snippet_list(engine.list_snippets())
 st.header("Published figures", anchor=False)
 st.markdown("To compare your own measurements with. Reports show them beside yours.")
 for table in engine.reference_tables():

@@ -24,6 +24,7 @@ from engine.knowledge.reference import (
     claims,
     reference_tables,
 )
+from engine.knowledge.snippets import Snippet, list_snippets
 from engine.knowledge.tree import (
     Answer,
     Answered,
@@ -50,6 +51,7 @@ __all__ = [
     "ReferenceRow",
     "ReferenceTable",
     "Rejection",
+    "Snippet",
     "Stars",
     "Tree",
     "Walk",
@@ -62,6 +64,7 @@ __all__ = [
     "format_guides",
     "has_nvidia_gpu",
     "list_recipes",
+    "list_snippets",
     "pitfalls",
     "reach_from",
     "reference_tables",

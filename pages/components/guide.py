@@ -10,6 +10,12 @@ import engine
 
 PROMISED = "Published by others, for other machines. Assay measures whether it holds on this one."
 
+_OUTCOMES = {
+    "runs": "still runs",
+    "misleads": "runs, and is not what it says",
+    "fails": "no longer runs",
+}
+
 
 def leaf_details(walk: engine.Walk, leaf: engine.Leaf) -> None:
     """What there is to know about a recommendation beside its reason."""
@@ -48,6 +54,21 @@ def recipe_list(ids: Collection[str]) -> None:
                 f"Changed since the founding document: {recipe.since}" if recipe.since else ""
             )
             st.caption(" ".join(part for part in about if part))
+
+
+def snippet_list(found: Iterable[engine.Snippet]) -> None:
+    """The founding document's own code, each block folded behind what became of it."""
+    titles = {recipe.id: recipe.title for recipe in engine.list_recipes()}
+    for snippet in found:
+        with st.expander(f"{snippet.section}: **{_OUTCOMES[snippet.outcome]}**"):
+            st.markdown(snippet.now)
+            if snippet.says:
+                st.markdown(f"The tool's own words, with {snippet.seen}:")
+                st.text(snippet.says)
+            st.code(snippet.code.rstrip(), "bash" if snippet.language == "bash" else "python")
+            since = f"Since {snippet.since}." if snippet.since else ""
+            instead = "; ".join(titles[name] for name in snippet.recipes)
+            st.caption(f"{since} Recipes in its place: {instead}.".strip())
 
 
 def claim_list(found: Iterable[engine.Claim]) -> None:

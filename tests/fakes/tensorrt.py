@@ -296,7 +296,10 @@ class OnnxParser:
         return self._errors[index]
 
     def parse_from_file(self, model: str) -> bool:
-        content = Path(model).read_bytes()
+        return self.parse(Path(model).read_bytes())
+
+    def parse(self, model: Any, path: str | None = None) -> bool:
+        content = bytes(model)
         found = [NO_BATCH] if self._implicit_batch() else [*Layers(content).refused()]
         for wrong in found:
             self._world.say(self._logger, "ERROR", wrong[0])

@@ -29,7 +29,15 @@ def test_each_format_opens_by_link_with_everything_about_it(
         assert wanted in text
     for trap in engine.pitfalls():
         assert (trap.title in text) == (trap.format == guide.name)
-    assert len(app.code) == len(guide.recipes)
+    assert len(app.code) == len(guide.recipes) + len(engine.list_snippets())
+
+
+def test_the_founding_documents_code_is_listed_with_what_became_of_it(workspace: Path) -> None:
+    app = opened("formats")
+    assert len(app.expander) == len(engine.list_snippets())
+    shown = words(app)
+    for snippet in engine.list_snippets():
+        assert snippet.now in shown and (snippet.says or "") in shown
 
 
 def test_the_control_changes_the_link(workspace: Path) -> None:
