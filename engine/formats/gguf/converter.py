@@ -124,6 +124,9 @@ def _failure(said: str, status: int) -> EngineError:
     """What the end of the converter's output means. Raises MemoryError where it had too little."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     last = lines[-1][:300] if lines else f"it ended with status {status} and said nothing"
+    if last == "AssertionError":
+        wanted = next((line for line in reversed(lines) if line.startswith("assert ")), last)
+        last = f"it expects {wanted.removeprefix('assert ').partition('  #')[0]}"
     if status == -9 or "MemoryError" in last or "not enough memory" in last:
         raise MemoryError(last)
     if "No space left on device" in said:

@@ -36,26 +36,24 @@ class Quantization:
 
     @property
     def words(self) -> str:
-        """Its line in a list to choose from."""
+        """Its line in a list to choose from, the name first: lines are cut on a phone."""
         matrix = "needs an importance matrix, which Assay does not make yet"
-        notes = "; ".join(filter(None, (self.note, matrix if self.needs_matrix else "")))
-        return f"{self.group}: {self.name}, {self.bits:g} bits per weight" + (
-            f" ({notes})" if notes else ""
-        )
+        about = (self.group, self.note, matrix if self.needs_matrix else "")
+        return f"{self.name}: {self.bits:g} bits per weight, {'; '.join(filter(None, about))}"
 
 
 def _all() -> tuple[Quantization, ...]:
-    whole, plain, k = "Not quantized", "One scale a block", "K-quants"
-    i, matrix, few = "I-quants", "I-quants of the fewest bits", "For models trained so"
+    whole, plain, k, i = "not quantized", "a scale for 32 weights", "K-quant", "I-quant"
+    few = "for models trained so"
     return (
         Quantization("F32", 0, 32, whole, "every bit kept"),
         Quantization("F16", 1, 16, whole),
         Quantization("BF16", 32, 16, whole, "the range of F32"),
-        Quantization("Q8_0", 7, 8.5, plain, "nearly lossless"),
+        Quantization("Q8_0", 7, 8.5, plain),
         Quantization("Q5_1", 9, 6.01, plain),
         Quantization("Q5_0", 8, 5.52, plain),
         Quantization("Q4_1", 3, 5.03, plain),
-        Quantization("Q4_0", 2, 4.54, plain, "the fastest on most CPUs"),
+        Quantization("Q4_0", 2, 4.54, plain),
         Quantization("Q6_K", 18, 6.56, k),
         Quantization("Q5_K_M", 17, 5.68, k),
         Quantization("Q5_K_S", 16, 5.52, k),
@@ -70,14 +68,14 @@ def _all() -> tuple[Quantization, ...]:
         Quantization("IQ4_XS", 30, 4.33, i),
         Quantization("IQ3_M", 27, 3.7, i),
         Quantization("IQ3_S", 26, 3.5, i),
-        Quantization("IQ3_XS", 22, 3.32, matrix, needs_matrix=True),
-        Quantization("IQ3_XXS", 23, 3.21, matrix, needs_matrix=True),
-        Quantization("IQ2_M", 29, 2.8, matrix, needs_matrix=True),
-        Quantization("IQ2_S", 28, 2.61, matrix, needs_matrix=True),
-        Quantization("IQ2_XS", 20, 2.42, matrix, needs_matrix=True),
-        Quantization("IQ2_XXS", 19, 2.2, matrix, needs_matrix=True),
-        Quantization("IQ1_M", 31, 1.96, matrix, needs_matrix=True),
-        Quantization("IQ1_S", 24, 1.81, matrix, needs_matrix=True),
+        Quantization("IQ3_XS", 22, 3.32, i, needs_matrix=True),
+        Quantization("IQ3_XXS", 23, 3.21, i, needs_matrix=True),
+        Quantization("IQ2_M", 29, 2.8, i, needs_matrix=True),
+        Quantization("IQ2_S", 28, 2.61, i, needs_matrix=True),
+        Quantization("IQ2_XS", 20, 2.42, i, needs_matrix=True),
+        Quantization("IQ2_XXS", 19, 2.2, i, needs_matrix=True),
+        Quantization("IQ1_M", 31, 1.96, i, needs_matrix=True),
+        Quantization("IQ1_S", 24, 1.81, i, needs_matrix=True),
         Quantization("MXFP4_MOE", 38, 8.5, few, "4 bits for experts only, the rest as Q8_0"),
         Quantization("TQ2_0", 37, 2.2, few, "three values a weight"),
         Quantization("TQ1_0", 36, 1.84, few, "three values a weight"),
