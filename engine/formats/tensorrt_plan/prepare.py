@@ -126,8 +126,16 @@ def _fit_opset(model: Any, generation: str) -> tuple[Any, tuple[str, ...]]:
     wanted = min(max(found, reader.low), reader.high)
     if wanted == found:
         return model, ()
-    note = f"Opset {found} became {wanted}: {reader.runtime} reads {reader.low} to {reader.high}."
-    return opsets.moved(model, wanted), (note,)
+    reads = f"{reader.runtime} reads opsets {reader.low} to {reader.high}"
+    try:
+        moved = opsets.moved(model, wanted)
+    except UnsupportedModel as error:
+        raise UnsupportedModel(
+            f"{reads}. {error.message}",
+            hint=f"Convert the original to ONNX with opset={wanted} and bring that file, or choose "
+            "a newer TensorRT.",
+        ) from error
+    return moved, (f"Opset {found} became {wanted}: {reads}.",)
 
 
 def _quantized(model: Any) -> tuple[str, ...]:
@@ -181,9 +189,9 @@ def _range_notes(model: Any) -> tuple[str, ...]:
             under += int(np.count_nonzero((values > 0) & (values < HALF_MIN)))
     found = []
     if over:
-        found.append(f"{over} weights are larger than FP16 holds and became {HALF_MAX:g}.")
+        found.append(f"Larger than FP16 holds, and now ±{HALF_MAX:g}: {over:,} constant values.")
     if under:
-        found.append(f"{under} weights are smaller than FP16 holds and became {HALF_MIN:g}.")
+        found.append(f"Smaller than FP16 holds, and now ±{HALF_MIN:g}: {under:,} constant values.")
     return tuple(found)
 
 

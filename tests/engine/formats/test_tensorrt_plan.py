@@ -117,8 +117,8 @@ def test_what_half_precision_loses_is_said(tmp_path: Path) -> None:
     convert = registry.edge("onnx", "tensorrt_plan")
     made = convert(source, tmp_path / "p", spec.options(precision="fp16"))
     notes = " ".join(made.step.notes)
-    assert "1 weights are larger than FP16 holds" in notes
-    assert "1 weights are smaller than FP16 holds" in notes
+    assert "Larger than FP16 holds, and now ±65504: 1 constant values." in notes
+    assert "Smaller than FP16 holds, and now ±5.96e-08: 1 constant values." in notes
     assert "stay FP32, with casts around them: Max." in notes
     assert made.variant == "FP16"
 
@@ -168,6 +168,13 @@ def test_operators_tensorrt_lacks_are_named(
 ) -> None:
     with pytest.raises(UnsupportedModel, match=named):
         models.converted(net(tmp_path, extra), "tensorrt_plan", tmp_path / "p", version=version)
+
+
+def test_an_opset_it_does_not_read_is_refused_with_the_one_it_does(tmp_path: Path) -> None:
+    source = net(tmp_path, ("Gelu", ["r"], ["e"], {"name": "soft"}))
+    with pytest.raises(UnsupportedModel, match="TensorRT 8.5 reads opsets 7 to 17") as caught:
+        models.converted(source, "tensorrt_plan", tmp_path / "p", version="8.5")
+    assert "opset=17" in caught.value.hint
 
 
 def test_what_it_takes_with_limits_or_wants_constant_is_noted(tmp_path: Path) -> None:
