@@ -22,6 +22,8 @@ def graph_file(artifact: Artifact) -> Path:
 def viewable(artifact: Artifact) -> str | None:
     """Why the graph cannot be shown, in one sentence; None where it can."""
     file = graph_file(artifact)
+    if not file.is_file() and artifact.format == "tensorrt":
+        return "An engine is compiled and has no graph any more: look at the ONNX it is made from."
     if not file.is_file():
         return (
             "An eager PyTorch model is code and has no graph of its own: convert it, and look at "

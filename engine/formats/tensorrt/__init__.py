@@ -50,7 +50,7 @@ def describe(path: Path) -> tuple[int | None, dict[str, int], dict[str, str]]:
 FORMAT = Format(
     name="tensorrt",
     label="TensorRT",
-    suffix="",
+    suffix=".tensorrt",
     requires=(*NEEDS, Requirement("onnx", "onnx")),
     load=load,
     open_runner=TensorRTRunner,

@@ -55,10 +55,10 @@ def tensorrt_from_onnx(source: Artifact, out: Path, options: EngineOptions) -> C
         shared = {item.name: getattr(options, item.name) for item in fields(GraphOptions)}
         asked = kind(**shared, version=generation(here.tensorrt))
         prepared = Path(scratch, "prepared")
-        made = registry.edge("onnx", "tensorrt_plan")(source, prepared, asked)
+        registry.edge("onnx", "tensorrt_plan")(source, prepared, asked)
         ready = registry.format_named("tensorrt_plan").load(prepared)
         work = _Work(ready.graph, ready.plan, options, source)
-        return _build(trt, here, work, out, made.step.notes)
+        return _build(trt, here, work, out, ready.plan.notes)
 
 
 @converter("tensorrt_plan", "tensorrt")
@@ -205,7 +205,7 @@ def _card(here: Place, work: _Work, layers: dict[str, int], stayed: tuple[str, .
         for item in fields(EngineOptions)
         if getattr(work.options, item.name) != item.default
     }
-    source = "prepared.zip" if work.source.format == "tensorrt_plan" else "model.onnx"
+    source = "model.prepared.zip" if work.source.format == "tensorrt_plan" else "model.onnx"
     target = Target("tensorrt", chosen).key
     return EngineCard(
         schema=card.SCHEMA,

@@ -81,7 +81,8 @@ def tensorrt_plan_from_onnx(source: Artifact, out: Path, options: PlanOptions) -
         "tensorrt": options.version,
         "opset": plan.opset,
     }
-    step = Step("prepare for TensorRT", "onnxruntime", _ORT.version or "", told, tuple(notes))
+    then = f"Download it; on the machine with the GPU: {plan.commands['assay']}"
+    step = Step("prepare for TensorRT", "onnxruntime", _ORT.version or "", told, (*notes, then))
     return Conversion(source.signature, step, variant=precision)
 
 
@@ -231,7 +232,7 @@ def _commands(generation: str, precision: str, profile: Profile) -> dict[str, st
         )
         parts.append(f"--{which}Shapes={shapes}")
     return {
-        "assay": "python -m engine run --model prepared.zip --to tensorrt",
+        "assay": "python -m engine run --model model.prepared.zip --to tensorrt",
         "trtexec": shlex.join(parts),
     }
 

@@ -18,6 +18,7 @@ import pytest
 
 from engine import registry
 from engine.errors import BadRequest, InvalidModel, MissingDependency, NoRoute, UnsupportedModel
+from engine.graphs import viewable
 from engine.knowledge import list_recipes
 from engine.settings import settings
 from engine.types import Artifact, Signature, TensorSpec
@@ -76,6 +77,11 @@ def test_an_engine_answers_as_its_graph_does(gpu: cuda.Gpu, tmp_path: Path) -> N
     assert models.verified(source, made, tmp_path).verdict in (Verdict.EXACT, Verdict.EQUIVALENT)
     assert gpu.launches > 0
     assert registry.format_named("tensorrt").read_signature(made.path) == source.signature  # type: ignore[misc]
+
+
+def test_an_engine_has_no_graph_to_look_at(newest: cuda.Gpu, tmp_path: Path) -> None:
+    made, _ = built(net(tmp_path), tmp_path / "engine")
+    assert "compiled and has no graph" in str(viewable(made))
 
 
 def test_precision_is_the_graphs_and_flags_only_where_it_needs_them(

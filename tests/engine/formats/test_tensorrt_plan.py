@@ -81,7 +81,7 @@ def test_it_is_verified_as_onnx_and_never_called_tensorrt(tmp_path: Path) -> Non
     plan = plan_of(made)
     assert (plan["precision"], plan["opset"], plan["tensorrt"]) == ("FP32", 20, "11")
     assert plan["profile"]["x"] == {"min": [1, 4], "opt": [8, 4], "max": [32, 4]}
-    assert plan["commands"]["assay"].endswith("--model prepared.zip --to tensorrt")
+    assert plan["commands"]["assay"].endswith("--model model.prepared.zip --to tensorrt")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_operators_tensorrt_lacks_are_named(
 
 def test_an_opset_it_does_not_read_is_refused_with_the_one_it_does(tmp_path: Path) -> None:
     source = net(tmp_path, ("Gelu", ["r"], ["e"], {"name": "soft"}))
-    with pytest.raises(UnsupportedModel, match="TensorRT 8.5 reads opsets 7 to 17") as caught:
+    with pytest.raises(UnsupportedModel, match=r"TensorRT 8\.5 reads opsets 7 to 17") as caught:
         models.converted(source, "tensorrt_plan", tmp_path / "p", version="8.5")
     assert "opset=17" in caught.value.hint
 
@@ -267,10 +267,10 @@ def test_graph_and_plan_belong_together(tmp_path: Path) -> None:
 def test_the_zip_is_brought_to_the_gpu_host_as_what_it_is(tmp_path: Path) -> None:
     source = net(tmp_path)
     made = models.converted(source, "tensorrt_plan", tmp_path / "plan", precision="fp16")
-    with zipfile.ZipFile(tmp_path / "prepared.zip", "w") as target:
+    with zipfile.ZipFile(tmp_path / "model.prepared.zip", "w") as target:
         for item in files_of(made.path):
             target.write(item, f"model/{item.name}")
-    found = identify(tmp_path / "prepared.zip")
+    found = identify(tmp_path / "model.prepared.zip")
     assert found.kind == "tensorrt_plan"
     out = tmp_path / "out"
     out.mkdir()
