@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         submit_convert,
         submit_import,
         submit_measure,
+        submit_try,
     )
     from engine.jobs.client import (
         jobs as list_jobs,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
         walk,
     )
     from engine.options import Choice, choices, parse_target
-    from engine.pipeline import ConvertRequest, ImportRequest, MeasureRequest
+    from engine.pipeline import ConvertRequest, ImportRequest, MeasureRequest, TryRequest
     from engine.registry import formats as list_formats
     from engine.registry import label_of, waitable
     from engine.reports.export import export_csv, export_json, export_markdown, import_report
@@ -118,6 +119,7 @@ __all__ = [
     "TensorSpec",
     "Thresholds",
     "Tree",
+    "TryRequest",
     "Verdict",
     "Verification",
     "Walk",
@@ -165,6 +167,7 @@ __all__ = [
     "submit_convert",
     "submit_import",
     "submit_measure",
+    "submit_try",
     "viewable",
     "waitable",
     "walk",
@@ -203,6 +206,7 @@ _HOMES = {
     "TensorSpec": "engine.types:TensorSpec",
     "Thresholds": "engine.verify.model:Thresholds",
     "Tree": "engine.knowledge:Tree",
+    "TryRequest": "engine.pipeline:TryRequest",
     "Verdict": "engine.verify.model:Verdict",
     "Verification": "engine.verify.model:Verification",
     "Walk": "engine.knowledge:Walk",
@@ -250,6 +254,7 @@ _HOMES = {
     "submit_convert": "engine.jobs.client:submit_convert",
     "submit_import": "engine.jobs.client:submit_import",
     "submit_measure": "engine.jobs.client:submit_measure",
+    "submit_try": "engine.jobs.client:submit_try",
     "viewable": "engine.graphs:viewable",
     "waitable": "engine.registry:waitable",
     "walk": "engine.knowledge:walk",

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from engine import registry, store
 from engine.bench import session
@@ -20,7 +20,8 @@ from engine.bench.model import Variant
 from engine.bench.plan import make_plan
 from engine.errors import BadRequest, EngineError, TaskCancelled
 from engine.files import hash_path, publish, size_of
-from engine.jobs.protocol import Limits, Steps, Task
+from engine.jobs.evidence import plain
+from engine.jobs.protocol import LONGEST_TEXT, TEXT, Limits, Steps, Task
 from engine.knowledge import reach_from
 from engine.records import dump, fingerprint, parse
 from engine.reports.assemble import make_report
@@ -32,8 +33,6 @@ from engine.verify.model import Thresholds, Verification
 
 BATCHES = (1, 2, 3, 7)
 SEED = 20240
-LONGEST_PROMPT, MOST_TOKENS, HIGHEST_TEMPERATURE = 8_000, 1_024, 2
-"""Of a prompt to try: characters, tokens of the answer, temperature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,10 @@ class MeasureRequest:
 @dataclass(frozen=True, slots=True)
 class TryRequest:
     """A prompt for an artifact that writes text, or for the original itself."""
+
+    LONGEST_PROMPT: ClassVar[int] = 8_000
+    MOST_TOKENS: ClassVar[int] = 1_024
+    HIGHEST_TEMPERATURE: ClassVar[float] = 2.0
 
     model_id: str
     artifact_id: str
@@ -189,8 +192,9 @@ def try_out(steps: Steps, request: TryRequest) -> dict[str, Any]:
             },
         )
     )
-    figures = ("text", "tokens", "prompt_tokens", "most", "first_s", "tokens_per_s")
-    return {"artifact_id": artifact.id, **{name: result[name] for name in figures}}
+    figures = ("tokens", "prompt_tokens", "most", "first_s", "tokens_per_s")
+    text = plain(str(result["text"]), LONGEST_TEXT, keep="\n\t")
+    return {"artifact_id": artifact.id, TEXT: text, **{name: result[name] for name in figures}}
 
 
 def artifact_to_try(request: TryRequest) -> Artifact:
@@ -202,13 +206,13 @@ def artifact_to_try(request: TryRequest) -> Artifact:
     if not spec.writes_text:
         raise BadRequest(f"{spec.label} is not run as a writer of text.", hint="Convert to GGUF.")
     for what, value, low, high in (
-        ("The prompt has {:,} characters", len(request.prompt.strip()), 1, LONGEST_PROMPT),
-        ("{:,} tokens are asked for", request.most, 1, MOST_TOKENS),
-        ("The temperature is {:g}", request.temperature, 0, HIGHEST_TEMPERATURE),
+        ("The prompt has {:,} characters", len(request.prompt.strip()), 1, request.LONGEST_PROMPT),
+        ("{:,} tokens are asked for", request.most, 1, request.MOST_TOKENS),
+        ("The temperature is {:g}", request.temperature, 0, request.HIGHEST_TEMPERATURE),
     ):
         if not low <= value <= high:
             raise BadRequest(
-                f"{what.format(value)}; it can be {low:,} to {high:,}.", hint="Change it."
+                f"{what.format(value)}; it can be {low:,} to {high:,g}.", hint="Change it."
             )
     return artifact
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 import engine
 from engine import ConvertRequest, JobState, Model, Target
-from pages.components import artifacts, job, picker, shell, state, submission
+from pages.components import artifacts, job, picker, shell, state, submission, trial
 from pages.components import options as choosing
 
 shell.guard()
@@ -78,3 +78,4 @@ ready = any(found and found.verdict.usable for _, found in made)
 if ready and st.button("Measure them on this machine", type="primary", icon=":material/timer:"):
     link = state.link(model=model.id, answers=state.answers())
     st.switch_page(shell.page_path("measure"), query_params=link)
+trial.panel(model)

@@ -8,7 +8,7 @@ import streamlit as st
 
 import engine
 from engine import ImportRequest, JobState, Model, NotFound
-from pages.components import anatomy, bring, graph, job, shell, state, submission
+from pages.components import anatomy, bring, graph, job, shell, state, submission, trial
 
 shell.guard()
 
@@ -69,6 +69,7 @@ def show(model: Model) -> None:
         anatomy.facts(model)
     if changed and source:
         submit(replace(source, signature=changed))
+    trial.panel(model)
 
 
 shell.header("Model", "Bring a model; see what it is, and which formats it can reach.")

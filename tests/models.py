@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from engine import registry
 from engine.architectures import architecture_named, folder, spec_for
 from engine.files import hash_path, size_of
 from engine.records import dump, parse
-from engine.types import Artifact, Feed, RunnerOptions, Signature, TensorSpec
+from engine.types import Artifact, Feed, Model, RunnerOptions, Signature, TensorSpec
 from engine.verify.model import Thresholds, Verification
 
 BERT = {
@@ -200,3 +200,24 @@ def verified(
     }
     result = verify.run(request, task_folder(work / "verify"))
     return parse(Verification, result["verification"])
+
+
+def stored_writer(home: Path) -> Model:
+    """A tiny GGUF model that writes nonsense, in the store, its file in the folder ``home``."""
+    from engine import store
+    from engine.samples.llama7b import TYPES, Shape, make
+
+    home.mkdir(parents=True, exist_ok=True)
+    shape = Shape(layers=2, width=256, inner=512, heads=4, vocabulary=3000, context=128)
+    make(shape, TYPES["Q8_0"], home / "model.gguf", lambda *_: None)
+    form = registry.format_named("gguf")
+    assert form.read_signature is not None
+    made = artifact("gguf", home / "model.gguf", form.read_signature(home / "model.gguf"))
+    parameters, operators, facts = form.describe(made.path)
+    own = replace(made, id="writer-original", variant="Q8_0")
+    created = "2026-01-01T00:00:00+00:00"
+    model = Model(
+        "writer", "Writer", "gguf", own, "carried", parameters, operators, facts, (), (), created
+    )
+    store.models.save(model)
+    return model

@@ -25,6 +25,8 @@ REQUEST, EVENTS, RESULT, LOG, OUT = (
 )
 TEXT = "text"
 """The key of a job's result under which a writing model's answer grows."""
+LONGEST_TEXT = 64 * 1024
+"""Of an answer, at most this much is kept."""
 NO_ROOM = errno.ENOSPC
 """Exit status of a worker that found no room on the disk for its result."""
 

@@ -16,14 +16,13 @@ from typing import Any
 from engine.errors import EngineError, Reason, TaskCancelled, TaskFailed
 from engine.jobs import evidence, locks
 from engine.jobs.board import Board
-from engine.jobs.protocol import OUT, TEXT, Event, JobState, StepView, Task
+from engine.jobs.protocol import LONGEST_TEXT, OUT, TEXT, Event, JobState, StepView, Task
 from engine.jobs.run import run_task
 from engine.settings import settings
 
 _ATTEMPTS = 2
 _TICK_S = 0.2
 _TICK_ALONE_S = 0.5
-_LONGEST_TEXT = 64 * 1024
 
 Show = Callable[[tuple[StepView, ...], Mapping[str, Any]], None]
 """Called with the steps and the job's partial result whenever they may have changed."""
@@ -98,7 +97,7 @@ class DirectSteps:
         self.board.hear(event)
         if event.text:
             so_far = str(self.partial.get(TEXT, "")) + event.text
-            self.partial = {**self.partial, TEXT: so_far[:_LONGEST_TEXT]}
+            self.partial = {**self.partial, TEXT: so_far[:LONGEST_TEXT]}
 
     @contextmanager
     def alone(self) -> Iterator[None]:

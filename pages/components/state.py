@@ -13,6 +13,7 @@ import streamlit as st
 # Query parameters
 MODEL = "model"
 JOB = "job"
+TRIAL = "try"
 REPORT = "id"
 SHARE = "share"
 FORMAT = "format"
@@ -25,6 +26,7 @@ TARGETS = "convert_targets"
 OPTION = "convert_option_"
 """Prefix of the widgets of formats' options."""
 ARTIFACTS = "measure_artifacts"
+PROMPT = "try_prompt"
 IMPORT = "reports_import"
 FILTER = "reports_filter"
 CHOICE = "choose_answer_"
@@ -63,6 +65,16 @@ def job_id() -> str | None:
 def show_job(value: str | None) -> None:
     """Put the job into the URL; None takes it out."""
     _into_url(JOB, value)
+
+
+def trial_id() -> str | None:
+    """The prompt whose answer this page shows; only ever from the URL."""
+    return st.query_params.get(TRIAL) or None
+
+
+def show_trial(value: str | None) -> None:
+    """Put the prompt's job into the URL; None takes it out."""
+    _into_url(TRIAL, value)
 
 
 def report_id() -> str | None:

@@ -14,7 +14,9 @@ from pages.components.text import plain
 R = TypeVar("R")
 
 
-def queue(submit: Callable[[R], str], request: R) -> None:
+def queue(
+    submit: Callable[[R], str], request: R, show: Callable[[str | None], None] = state.show_job
+) -> None:
     """Queue the job and let the URL point at it; a refusal is shown here and nothing is queued."""
     try:
         job_id = submit(request)
@@ -22,5 +24,5 @@ def queue(submit: Callable[[R], str], request: R) -> None:
         st.error(plain(error.message), icon=":material/error:")
         st.text(error.hint)
         return
-    state.show_job(job_id)
+    show(job_id)
     st.rerun()
