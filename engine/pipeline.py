@@ -179,6 +179,8 @@ def measure(steps: Steps, request: MeasureRequest) -> dict[str, Any]:
 def try_out(steps: Steps, request: TryRequest) -> dict[str, Any]:
     """Let an artifact go on from a prompt. Gives its text and how fast it came."""
     artifact = artifact_to_try(request)
+    asked = {"artifact_id": artifact.id, "prompt": request.prompt}
+    steps.publish(asked)
     result = steps.run(
         Task(
             "generate",
@@ -194,7 +196,7 @@ def try_out(steps: Steps, request: TryRequest) -> dict[str, Any]:
     )
     figures = ("tokens", "prompt_tokens", "most", "first_s", "tokens_per_s")
     text = plain(str(result["text"]), LONGEST_TEXT, keep="\n\t")
-    return {"artifact_id": artifact.id, TEXT: text, **{name: result[name] for name in figures}}
+    return {**asked, TEXT: text, **{name: result[name] for name in figures}}
 
 
 def artifact_to_try(request: TryRequest) -> Artifact:

@@ -108,6 +108,7 @@ def _text(view: JobView) -> None:
     written = str(view.result.get("text", ""))
     if written:
         with st.container(border=True):
+            st.caption(f"After the prompt: {plain(str(view.result.get('prompt', '')))}")
             st.text(written)
 
 
