@@ -190,6 +190,8 @@ def _look_inside(
 
 def _fallback(plan: Plan, layers: dict[str, int], stayed: tuple[str, ...]) -> tuple[str, ...]:
     """What did not get the precision that was asked for."""
+    if not layers:
+        return ("The engine does not list its layers, so what stayed FP32 is not known.",)
     if not stayed:
         return ()
     some = ", ".join(stayed[:5]) + (" …" if len(stayed) > 5 else "")

@@ -87,9 +87,14 @@ def warnings(said: Sequence[tuple[str, str]]) -> tuple[str, ...]:
 def layers_of(information: str) -> tuple[dict[str, int], tuple[str, ...]]:
     """(layers by type, those that compute and give FP32) from the inspector's JSON.
 
-    Written as ``Format/Datatype`` up to TensorRT 10, as two fields from 11 on.
+    Written as ``Format/Datatype`` up to TensorRT 10, as two fields from 11 on. Nothing where it is
+    no JSON: an engine is not the worse for that.
     """
-    layers = [item for item in json.loads(information).get("Layers", ()) if isinstance(item, dict)]
+    try:
+        listed = json.loads(information).get("Layers", ())
+    except (ValueError, AttributeError):
+        return {}, ()
+    layers = [item for item in listed if isinstance(item, dict)]
     counted = Counter(str(item.get("LayerType", "unknown")) for item in layers)
     wide = [
         str(item.get("Name", "unnamed"))

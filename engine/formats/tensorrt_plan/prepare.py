@@ -144,7 +144,7 @@ def _quantized(model: Any) -> tuple[str, ...]:
     folded = check.fold_biases(model)
     if not folded:
         return remarks
-    return (*remarks, f"{folded} INT32 biases became FP32: TensorRT dequantizes INT8 only.")
+    return (*remarks, f"Biases in FP32 again, for TensorRT dequantizes no INT32: {folded}.")
 
 
 def _half(model: Any) -> tuple[Any, tuple[str, ...]]:

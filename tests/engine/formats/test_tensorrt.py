@@ -107,6 +107,16 @@ def test_what_stayed_float_is_found_in_the_engine_and_the_log(
     assert facts["Layers that stayed FP32"] == "largest"
 
 
+@pytest.mark.parametrize("information", ["Layer(Convolution): conv", "[]", '{"Layers": ["conv"]}'])
+def test_layers_that_are_not_listed_spoil_no_engine(
+    newest: cuda.Gpu, information: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fake.EngineInspector, "get_engine_information", lambda *_: information)
+    made, notes = built(net(tmp_path), tmp_path / "engine", precision="fp16")
+    assert "what stayed FP32 is not known" in " ".join(notes)
+    assert models.infer(made, feed(made.signature, "random", 2, 0))["y"].shape == (2, 4)
+
+
 def test_layer_normalisation_in_half_precision_is_warned_of(
     newest: cuda.Gpu, tmp_path: Path
 ) -> None:
