@@ -9,14 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.jobs import locks
-from engine.lazy import Requirement
 from engine.registry import Format, formats
 from engine.settings import GIB, settings
 
-_COMING = (
-    ("TensorFlow SavedModel", Requirement("tensorflow", "tensorflow-cpu")),
-    ("GGUF (llama.cpp)", Requirement("llama_cpp", "llama-cpp-python")),
-)
 _CPU_FLAGS = (
     "avx2",
     "fma",
@@ -62,7 +57,7 @@ def doctor() -> Doctor:
     home = settings().data_dir
     free = shutil.disk_usage(_nearest(home)).free
     return Doctor(
-        back_ends=(*map(_wired, formats().values()), *(_coming(*entry) for entry in _COMING)),
+        back_ends=tuple(map(_back_end, formats().values())),
         facts={**_machine(), "Data folder": str(home), "Disk free": _gib(free), **_guards()},
         cores=len(os.sched_getaffinity(0)),
         host_alive=locks.held(locks.host_lock()),
@@ -70,7 +65,7 @@ def doctor() -> Doctor:
     )
 
 
-def _wired(form: Format) -> BackEnd:
+def _back_end(form: Format) -> BackEnd:
     """A format Assay converts to or from."""
     lacks = form.lacks
     return BackEnd(
@@ -82,19 +77,6 @@ def _wired(form: Format) -> BackEnd:
         ),
         reason=f"{lacks[0].upper()}{lacks[1:]}." if lacks else "",
         install="\n".join(form.install_lines),
-    )
-
-
-def _coming(label: str, need: Requirement) -> BackEnd:
-    """A format Assay knows and does not convert to yet."""
-    here = "installed" if need.installed else "not installed"
-    return BackEnd(
-        name=need.distribution,
-        label=label,
-        available=False,
-        version=f"{need.distribution} {need.version}" if need.version else "",
-        reason=f"{need.distribution} is {here}; its converter comes in a later version.",
-        install="" if need.installed else need.install_line,
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine import doctor as module
+from engine import registry
 from engine.doctor import doctor
 from engine.jobs import locks
 from engine.lazy import Requirement
@@ -39,10 +41,15 @@ def test_what_is_not_installed_comes_with_the_line_that_installs_it(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need = Requirement("no_such_module_at_all", "no-such-package")
-    monkeypatch.setattr(module, "_COMING", (("Nothing", need),))
-    end = doctor().back_ends[-1]
+    lacking = replace(registry.format_named("onnx"), requires=(need,))
+    monkeypatch.setattr(module, "formats", lambda: {"onnx": lacking})
+    (end,) = doctor().back_ends
     assert (end.available, end.install) == (False, "pip install no-such-package")
     assert "not installed" in end.reason
+
+
+def test_every_format_is_a_back_end_once(workspace: Path) -> None:
+    assert [end.name for end in doctor().back_ends] == list(registry.formats())
 
 
 def test_every_fact_is_filled(workspace: Path) -> None:
