@@ -13,6 +13,8 @@ from engine.reports.export import export_json
 from engine.reports.figures import figures
 from engine.reports.migrations import loads
 from engine.reports.model import Advice, Report
+from engine.reports.render import export_html
+from engine.verify.model import LanguageComparison
 from tests.engine.reports.made import report
 
 
@@ -169,3 +171,30 @@ def test_a_busy_machine_decides_nothing() -> None:
     assert quiet is not None and quiet.outcome == "confirmed"
     assert found is not None and found.outcome == "not decided"
     assert "40%" in found.sentence
+
+
+def test_a_language_models_figures_stand_in_the_report() -> None:
+    read = LanguageComparison(
+        "ab", 1000, 0.0041, 0.02, 906, (0.886, 0.922), 351.4, 349.7, (0.98, 1)
+    )
+    made = with_language(report(), read)
+    found = figures(made)
+    assert found.language is not None
+    row = ("4.1e-03", "2.0e-02", "90.6 % [88.6, 92.2]", "350", "0.9952 [0.9800, 1.0000]")
+    assert ("ONNX Runtime", *row) in found.language.rows
+    assert figures(loads(export_json(made))).language == found.language
+    assert "90.6 % [88.6, 92.2]" in export_html(made)
+    assert figures(report()).language is None
+    refused = figures(with_language(report(), replace(read, error="too long"))).language
+    assert refused is not None
+    assert "refused: too long" in refused.rows[0]
+
+
+def with_language(made: Report, found: LanguageComparison) -> Report:
+    artifacts = tuple(
+        replace(one, verification=replace(one.verification, language=found))
+        if one.verification
+        else one
+        for one in made.artifacts
+    )
+    return replace(made, artifacts=artifacts)
