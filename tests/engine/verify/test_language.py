@@ -23,7 +23,7 @@ from engine.types import Artifact, Feed, Signature, TensorSpec
 from engine.verify import language
 from engine.verify.gate import judge
 from engine.verify.model import LanguageComparison, Thresholds, Verdict, Verification
-from tests.models import artifact, converted, eager, task_folder, verified
+from tests.models import artifact, converted, eager, stored_writer, task_folder, verified
 
 WORDS = 3
 SIGNATURE = Signature(
@@ -234,6 +234,15 @@ def test_gguf_is_judged_by_the_text(llama: Artifact, reference: Path, tmp_path: 
         "zeroed": Verdict.BROKEN,
     }
     assert "nats" in found["Q4_0"].sentence
+
+
+def test_a_gguf_original_reads_by_its_own_tokenizer(workspace: Path, tmp_path: Path) -> None:
+    own = stored_writer(workspace / "models" / "writer").artifact
+    found = verified(own, own, tmp_path)
+    assert found.verdict is Verdict.EXACT
+    assert found.language is not None
+    assert found.language.places > 800
+    assert found.language.perplexity_reference == found.language.perplexity_candidate
 
 
 def test_what_is_no_language_model_reads_nothing(tmp_path: Path) -> None:
