@@ -42,8 +42,8 @@ def test_transformers_keep_their_answers_at_every_batch_and_length(
     made = models.converted(original, "savedmodel", tmp_path / "made")
     judged = models.verified(original, made, tmp_path / "gate")
     assert judged.verdict in (Verdict.EXACT, Verdict.EQUIVALENT)
-    assert {case.batch for case in judged.cases} == {1, 2, 3, 5}
-    lengths = [case for case in judged.cases if "11" in case.inputs]
+    assert len({case.batch for case in judged.cases}) >= 4
+    lengths = [case for case in judged.cases if "(" in case.inputs]
     assert bool(lengths) == (name in ("bert", "gpt2"))
 
 
