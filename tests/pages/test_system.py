@@ -9,7 +9,7 @@ def test_it_names_every_back_end_and_its_state(open_page: OpenPage) -> None:
     app = open_page("system")
     assert not app.exception
     shown = words(app)
-    for label in ("PyTorch", "onnxruntime", "TorchScript", "TensorFlow", "llama.cpp", "TensorRT"):
+    for label in ("PyTorch", "onnxruntime", "TorchScript", "tensorflow-cpu", "GGUF", "TensorRT"):
         assert label in shown
 
 
