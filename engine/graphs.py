@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.registry import format_named
 from engine.types import Artifact
 
 LARGEST = 500_000_000
@@ -19,9 +20,15 @@ def graph_file(artifact: Artifact) -> Path:
     return next(found, artifact.path)
 
 
+def graph_part(artifact: Artifact) -> int | None:
+    """How many bytes from the start of that file are enough; None for all of them."""
+    count = format_named(artifact.format).graph_bytes
+    return count(graph_file(artifact)) if count else None
+
+
 def viewable(artifact: Artifact) -> str | None:
     """Why the graph cannot be shown, in one sentence; None where it can."""
-    file = graph_file(artifact)
+    spec, file = format_named(artifact.format), graph_file(artifact)
     if not file.is_file() and artifact.format == "tensorrt":
         return "An engine is compiled and has no graph any more: look at the ONNX it is made from."
     if not file.is_file():
@@ -30,7 +37,7 @@ def viewable(artifact: Artifact) -> str | None:
             "the graph of what was made."
         )
     size = file.stat().st_size
-    if size > LARGEST:
+    if size > LARGEST and spec.graph_bytes is None:
         return (
             f"The file has {size / 1e6:,.0f} MB; a browser opens at most {LARGEST / 1e6:,.0f} MB."
         )

@@ -48,6 +48,8 @@ class Format:
     """What may be chosen when it is made: a dataclass of ``engine.options.choice`` fields."""
     read_variant: Callable[[Path], str] | None = None
     """What tells a file of this format from others, where the file itself says so."""
+    graph_bytes: Callable[[Path], int] | None = None
+    """How many bytes from the file's start tell its graph, where the rest is weights alone."""
 
     @property
     def missing(self) -> tuple[Requirement, ...]:

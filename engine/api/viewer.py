@@ -2,7 +2,8 @@
 
 The pages, scripts and data of the viewer come from the installed package ``netron``; its Python
 code is never imported. Netron counts its users and looks for updates when it may: the page's head
-tells it not to, and the policy of every answer lets nothing reach another host.
+tells it not to, its links to other sites are taken out, and the policy of every answer lets nothing
+reach another host. Its dark look follows ``?theme=dark`` or ``light``, else the visitor's system.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from starlette.routing import Route
 from engine import store
 from engine.api.answers import answering
 from engine.errors import BadRequest, MissingDependency, NotFound
-from engine.graphs import graph_file, viewable
+from engine.graphs import graph_file, graph_part, viewable
 from engine.types import Artifact
 
 POLICY = (
@@ -45,6 +46,9 @@ _TYPES = {
     ".ico": "image/x-icon",
 }
 _DATA = "data/"
+_BYTES = "application/octet-stream"
+_DARK = "@media (prefers-color-scheme: dark)"
+_THEMES = {"dark": "@media all", "light": "@media not all"}
 
 
 @answering
@@ -52,15 +56,15 @@ async def view(request: Request) -> Response:
     """The viewer's page, one of its files, or a file of the model."""
     path = request.path_params["path"]
     if path and not path.startswith(_DATA):
-        return _asset(path)
+        return _asset(path, request.query_params.get("theme", ""))
     kind, key = request.path_params["kind"], request.path_params["id"]
     artifact = await anyio.to_thread.run_sync(_find, kind, key)
     if path:
-        return _data(artifact, path.removeprefix(_DATA))
+        return await anyio.to_thread.run_sync(_data, artifact, path.removeprefix(_DATA))
     refused = viewable(artifact)
     if refused:
         raise BadRequest(refused, hint="The Model page lists its operators and signature.")
-    page = _page(graph_file(artifact).name, artifact.format)
+    page = _page(graph_file(artifact).name, artifact.format, request.query_params.get("theme", ""))
     # Netron asks a stranger where its reader lives before it shows this consent: it is given here.
     consent = f"consent=1; Path={request.url.path}; SameSite=Strict"
     return HTMLResponse(page, headers={**_HEADERS, "Set-Cookie": consent})
@@ -74,7 +78,7 @@ def _find(kind: str, key: str) -> Artifact:
     return artifact
 
 
-def _page(file: str, title: str) -> str:
+def _page(file: str, title: str, theme: str) -> str:
     """Netron's own page, told what to open, and that it has no version to report."""
     text = (_home() / "index.html").read_text(encoding="utf-8")
     named = {
@@ -87,15 +91,25 @@ def _page(file: str, title: str) -> str:
         f'<meta name="{name}" content="{escape(value)}">' for name, value in named.items()
     )
     text = re.sub(r'<meta name="(?:version|date)" content="[^"]*">\n', "", text)
+    text = _themed(re.sub(r'href="https?://[^"]*"', 'href="#"', text), theme)
+    text = text.replace('href="grapher.css"', f'href="grapher.css?theme={quote(theme)}"')
     return text.replace("<title>Netron</title>", f"{head}\n<title>Graph: {escape(title)}</title>")
 
 
-def _asset(path: str) -> Response:
+def _themed(text: str, theme: str) -> str:
+    """The style with its dark rules always or never in force; as it was for another word."""
+    return text.replace(_DARK, _THEMES.get(theme, _DARK))
+
+
+def _asset(path: str, theme: str) -> Response:
     """A file of the viewer's package. Raises NotFound for anything else."""
     known = _TYPES.get(Path(path).suffix)
     file = _home() / path
     if known is None or "/" in path or not file.is_file():
         raise NotFound("The viewer has no such file.", hint="Open the graph from the Model page.")
+    if file.suffix == ".css":
+        text = _themed(file.read_text(encoding="utf-8"), theme)
+        return Response(text, media_type=known, headers=_HEADERS)
     return FileResponse(file, media_type=known, headers=_HEADERS)
 
 
@@ -107,7 +121,11 @@ def _data(artifact: Artifact, name: str) -> Response:
     if beside != file and not (inside and beside.is_file()):
         raise NotFound("The model has no such file.", hint="Open the graph from the Model page.")
     headers = {**_HEADERS, "Content-Encoding": "identity"}
-    return FileResponse(beside, media_type="application/octet-stream", headers=headers)
+    part = graph_part(artifact) if beside == file else None
+    if part is not None:
+        with file.open("rb") as whole:
+            return Response(whole.read(part), media_type=_BYTES, headers=headers)
+    return FileResponse(beside, media_type=_BYTES, headers=headers)
 
 
 @cache

@@ -18,7 +18,7 @@ def of_model(model: Model) -> None:
     if refused:
         st.text(refused)
         return
-    address = f"/viewer/model/{model.id}/"
+    address = _address("model", model.id)
     with st.container(horizontal=True, vertical_alignment="center"):
         shown = st.toggle("Show the graph", key=f"{state.GRAPH}{model.id}")
         st.link_button("Open in a tab of its own", address, icon=":material/open_in_new:")
@@ -33,5 +33,11 @@ def of_model(model: Model) -> None:
 def of_artifact(artifact: Artifact) -> None:
     """A link to the graph of something that was made."""
     if engine.viewable(artifact) is None:
-        address = f"/viewer/artifact/{artifact.id}/"
+        address = _address("artifact", artifact.id)
         st.link_button("Graph", address, icon=":material/account_tree:", type="tertiary")
+
+
+def _address(kind: str, key: str) -> str:
+    """The viewer's address, in the look of this page."""
+    theme = st.context.theme.type
+    return f"/viewer/{kind}/{key}/" + (f"?theme={theme}" if theme else "")

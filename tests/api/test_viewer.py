@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,9 @@ from starlette.testclient import TestClient
 
 from engine import graphs, store
 from engine.api.routes import MIDDLEWARE, ROUTES
+from engine.formats.gguf.file import read
 from engine.types import Artifact, Signature
+from tests import models
 
 
 @pytest.fixture
@@ -80,3 +83,38 @@ def test_the_graph_among_the_files_of_a_folder(tmp_path: Any) -> None:
         (tmp_path / name).touch()
     artifact = Artifact("a", "savedmodel", tmp_path, "", 1, Signature(()))
     assert graphs.graph_file(artifact) == tmp_path / "1" / "saved_model.pb"
+
+
+def test_no_link_leads_to_another_site(client: TestClient, library: Any) -> None:
+    page = client.get(f"/viewer/artifact/{library.artifact_ids[0]}/").text
+    assert not re.search(r'(?:href|src)="(?:https?:)?//', page)
+
+
+@pytest.mark.parametrize(("theme", "rule"), [("dark", "@media all"), ("light", "@media not all")])
+def test_it_takes_the_look_of_the_page(
+    client: TestClient, library: Any, theme: str, rule: str
+) -> None:
+    home = f"/viewer/artifact/{library.artifact_ids[0]}/"
+    page, style = (client.get(f"{home}{name}?theme={theme}").text for name in ("", "grapher.css"))
+    for text in (page, style):
+        assert rule in text and "prefers-color-scheme" not in text
+    assert f"grapher.css?theme={theme}" in page
+    assert "prefers-color-scheme" in client.get(f"{home}?theme=%22%3E%3Cscript%3E").text
+    assert "<script>" not in client.get(f"{home}?theme=%22%3E%3Cscript%3E").text
+
+
+def test_of_a_gguf_file_everything_but_the_weights_is_given(
+    client: TestClient, library: Any, tmp_path: Any
+) -> None:
+    made = models.converted(models.language_model(tmp_path / "torch"), "gguf", tmp_path / "made")
+    artifact = dataclasses.replace(made, id="e" * 16)
+    store.artifacts.save(artifact, library.model_id)
+    answer = client.get(f"/viewer/artifact/{artifact.id}/data/{artifact.path.name}")
+    whole = artifact.path.read_bytes()
+    assert answer.content == whole[: len(answer.content)]
+    assert len(answer.content) == read(artifact.path).end < len(whole)
+
+
+def test_an_engine_has_no_graph_and_says_so(tmp_path: Any) -> None:
+    artifact = Artifact("a", "tensorrt", tmp_path, "", 1, Signature(()))
+    assert "compiled" in (graphs.viewable(artifact) or "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.formats.gguf import conversion, quantize
-from engine.formats.gguf.about import describe, read_signature, read_variant
+from engine.formats.gguf.about import describe, graph_bytes, read_signature, read_variant
 from engine.formats.gguf.llama import LLAMA
 from engine.formats.gguf.quantizations import GgufOptions
 from engine.formats.gguf.runner import load, open_runner
@@ -24,5 +24,6 @@ FORMAT = Format(
     runtime="llama.cpp",
     options=GgufOptions,
     read_variant=read_variant,
+    graph_bytes=graph_bytes,
     writes_text=True,
 )

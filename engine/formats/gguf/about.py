@@ -41,6 +41,11 @@ def describe(path: Path) -> tuple[int | None, dict[str, int], dict[str, str]]:
     return parameters, dict(roles.most_common()), _facts(header, parameters)
 
 
+def graph_bytes(path: Path) -> int:
+    """Everything but the weights."""
+    return check(path).end
+
+
 def read_signature(path: Path) -> Signature:
     """Token rows in, the scores of every next token out.
 

@@ -75,6 +75,8 @@ class Header:
     version: int
     metadata: Mapping[str, Value]
     tensors: tuple[Tensor, ...]
+    end: int
+    """Where it ends and the weights begin, in bytes."""
 
     @property
     def architecture(self) -> str:
@@ -161,8 +163,8 @@ class _Reader:
         self._bound("metadata entries", keys, _MOST_KEYS)
         metadata = self._metadata(keys)
         found = tuple(self._tensor() for _ in range(tensors))
-        self._check_tensors(found, metadata)
-        return Header(version, metadata, found)
+        end = self._check_tensors(found, metadata)
+        return Header(version, metadata, found, end)
 
     def _opening(self) -> int:
         if self._data[:4] != MAGIC:
@@ -249,7 +251,8 @@ class _Reader:
             )
         return Tensor(name, tuple(reversed(shape)), block, offset)
 
-    def _check_tensors(self, tensors: Iterable[Tensor], metadata: Mapping[str, Value]) -> None:
+    def _check_tensors(self, tensors: Iterable[Tensor], metadata: Mapping[str, Value]) -> int:
+        """Where their weights begin. Raises InvalidModel."""
         alignment = metadata.get("general.alignment", _ALIGNMENT)
         if not isinstance(alignment, int) or not 1 <= alignment <= 1 << 20:
             _damaged(f"its alignment is {alignment!r}")
@@ -265,6 +268,7 @@ class _Reader:
                     f"the tensor {tensor.name!r} would end at byte {end:,}, and the file has "
                     f"{self._size:,}"
                 )
+        return start
 
     def _text(self, most: int) -> str:
         return self._take(self._length(most)).decode("utf-8", "replace")
