@@ -80,7 +80,7 @@ def moved(model: Any, opset: int) -> Any:
     if found == opset:
         return model
     try:
-        made = version_converter.convert_version(model, opset)
+        made = version_converter.convert_version(_plainer(model), opset)
         onnx.checker.check_model(made, full_check=True)
     except MemoryError:
         raise
@@ -91,6 +91,20 @@ def moved(model: Any, opset: int) -> Any:
             hint="Choose an opset nearer to the one it has, or export the model again with the "
             "opset that is wanted.",
         ) from error
+    return made
+
+
+def _plainer(model: Any) -> Any:
+    """A copy without attributes that only repeat a default: older opsets do not know them."""
+    import onnx
+
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    for node in made.graph.node:
+        kept = [item for item in node.attribute if item.name != "noop_with_empty_axes" or item.i]
+        if len(kept) < len(node.attribute):
+            del node.attribute[:]
+            node.attribute.extend(kept)
     return made
 
 
@@ -109,4 +123,7 @@ def _why(error: Exception, down: bool) -> str:
     if adapter:
         form = "an older" if down else "a newer"
         return f"onnx does not know {form} form of {adapter[2]} {adapter[1]} that means the same."
+    newer = re.search(r"No Previous Version of (\w+) exists", text)
+    if newer:
+        return f"{newer[1]} does not exist in that opset."
     return re.sub(r"^\S+\.(?:h|cc|cpp):\d+: \S+ ", "", text)[:300]

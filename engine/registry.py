@@ -110,20 +110,29 @@ small text files, and imports no framework."""
 
 _converters: dict[tuple[str, str], Converter] = {}
 _fits: dict[tuple[str, str], Fits] = {}
+_lacks: dict[tuple[str, str], Callable[[], str]] = {}
 
 
 def converter(
-    source: str, target: str, *, fits: Fits | None = None
+    source: str,
+    target: str,
+    *,
+    fits: Fits | None = None,
+    lacks: Callable[[], str] | None = None,
 ) -> Callable[[Converter], Converter]:
     """Register the function that turns ``source`` artifacts into ``target`` artifacts.
 
     With ``source`` equal to ``target`` it makes another variant (a quantized one) of the same.
+    ``lacks`` says in one sentence what this very way needs and this machine has not, beyond what
+    the formats need; empty where nothing. It imports no framework either.
     """
 
     def register(function: Converter) -> Converter:
         _converters[(source, target)] = function
         if fits is not None:
             _fits[(source, target)] = fits
+        if lacks is not None:
+            _lacks[(source, target)] = lacks
         return function
 
     return register
@@ -223,7 +232,13 @@ def _why_none(source: str, target: Format, artifact: Artifact | None) -> str:
 def refusal(artifact: Artifact, target: str) -> str | None:
     """Why the converter straight to ``target`` cannot take this artifact; None where it can."""
     fits = _fits.get((artifact.format, target))
-    return fits(artifact) if fits else None
+    return lacking(artifact.format, target) or (fits(artifact) if fits else None)
+
+
+def lacking(source: str, target: str) -> str:
+    """What the converter from one to the other needs and this machine has not; empty if nothing."""
+    lacks = _lacks.get((source, target))
+    return lacks() if lacks else ""
 
 
 def edge(source: str, target: str) -> Converter:
@@ -256,6 +271,7 @@ def _open_edges(source: str, artifact: Artifact | None) -> _Edges:
         (start, end)
         for start, end in _edges_from(source)
         if known[end].available
+        and not lacking(start, end)
         and not (artifact and artifact.format == source and refusal(artifact, end))
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping
 from inspect import Parameter
 from typing import Any
@@ -13,6 +14,7 @@ from engine.lazy import Requirement, require
 from engine.types import Dim, Signature, TensorSpec
 
 _REQUIRES = (Requirement("torch", "torch"), Requirement("transformers", "transformers"))
+_NO_DECODER = ("Encoder", "ForAudioClassification")
 _CODE_KEYS = ("auto_map", "custom_pipelines", "trust_remote_code")
 
 
@@ -59,19 +61,23 @@ def _settings(config: Config) -> Any:
 
 def _class_for(config: Config, settings: Any) -> Any:
     import transformers
-
-    named = (config.get("architectures") or [None])[0]
-    found = getattr(transformers, named, None) if isinstance(named, str) else None
-    if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel):
-        return found
     from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
-    if type(settings) not in MODEL_MAPPING:
+    named = (config.get("architectures") or [None])[0]
+    usual: Any = MODEL_MAPPING.get(type(settings), None)
+    usual = usual[0] if isinstance(usual, tuple) else usual
+    # Parts of a model (an encoder) are in its own module only.
+    places = (transformers, sys.modules[usual.__module__]) if usual else (transformers,)
+    for place in places:
+        found = getattr(place, named, None) if isinstance(named, str) else None
+        if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel):
+            return found
+    if usual is None:
         raise UnsupportedModel(
             f"transformers has no model for {type(settings).__name__}.",
             hint="Name the model's class in config.json under 'architectures'.",
         )
-    return MODEL_MAPPING[type(settings)]
+    return usual
 
 
 def _signature(config: Config) -> Signature:
@@ -81,6 +87,11 @@ def _signature(config: Config) -> Signature:
     main = found.main_input_name
     if main == "pixel_values":
         return Signature((_image(settings),))
+    if main == "input_features":
+        return Signature(_sound(settings, found))
+    if main == "input_values":
+        # A second of sound at 16 kHz holds as many; half of one is enough to try.
+        return Signature((TensorSpec("input_values", "float32", ("batch", 8000)),))
     if main != "input_ids":
         raise UnsupportedModel(
             f"{found.__name__} takes {main!r}, for which Assay proposes no signature yet.",
@@ -104,6 +115,24 @@ def _image(settings: Any) -> TensorSpec:
     height, width = size if isinstance(size, (list, tuple)) else (size, size)
     channels = getattr(settings, "num_channels", 3)
     return TensorSpec("pixel_values", "float32", ("batch", channels, int(height), int(width)))
+
+
+def _sound(settings: Any, found: Any) -> tuple[TensorSpec, ...]:
+    """Spectrum by time, of the one length that the positions allow; tokens for a decoder."""
+    bands = getattr(settings, "num_mel_bins", 80)
+    positions = getattr(settings, "max_source_positions", None)
+    if not isinstance(positions, int):
+        raise UnsupportedModel(
+            f"{found.__name__} takes spectra of a length that its config.json does not say.",
+            hint="Give the inputs: input_features:float32[batch,bands,frames].",
+        )
+    # Two convolutions in front, of which the second halves the length.
+    features = TensorSpec("input_features", "float32", ("batch", bands, 2 * positions))
+    if not settings.is_encoder_decoder or found.__name__.endswith(_NO_DECODER):
+        return (features,)
+    tokens: tuple[Dim, ...] = ("batch", "decoder_sequence")
+    high = settings.get_text_config().vocab_size
+    return (features, TensorSpec("decoder_input_ids", "int64", tokens, low=0, high=high))
 
 
 def _adapt(module: Any, signature: Signature) -> Any:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from engine.errors import BadRequest
+from engine.errors import BadRequest, MissingDependency, UnsupportedModel
 from engine.files import disk_errors
 from engine.lazy import Requirement
+from engine.opsets import at_most, opset_of
 from engine.options import choice
 from engine.registry import Conversion, Format, converter
 from engine.registry import load as load_artifact
 from engine.scripting import FROZEN_NOT, Method, Scripted, to_torchscript
-from engine.tensors import ModuleRunner, largest, torch_errors
+from engine.tensors import ModuleRunner, first_line, largest, torch_errors
 from engine.types import Artifact, RunnerOptions, Step
 
 _TORCH = Requirement("torch", "torch")
+_ONNX2TORCH = Requirement("onnx2torch", "onnx2torch")
+_OLDER = (17, 15)
+"""Opsets of which onnx2torch knows more operators than of today's."""
+_VISION = Requirement("torchvision", "torchvision")
 _SAID = "assay.json"
 """The extra file in which a TorchScript file of ours says what is to be done on loading it."""
 _ON_LOAD = (
@@ -153,6 +161,64 @@ def torchscript_from_exported(
     made = to_torchscript(module, source.signature, "trace", freeze=options.freeze)
     note = "Traced from the recorded graph, which has one path only."
     return _save(replace(made, notes=(note, *made.notes[1:])), source, out, options)
+
+
+def _lacks_reader() -> str:
+    """What onnx2torch needs and this machine has not. Looked up; importing is for the worker."""
+    for need, role in ((_ONNX2TORCH, "reads an ONNX graph back into a module"), (_VISION, "")):
+        if not need.installed:
+            what = f"onnx2torch, which {role}," if role else "torchvision, which onnx2torch needs,"
+            return f"{what} is not installed. Install with: {need.install_line}"
+    torch, vision = str(_TORCH.version), str(_VISION.version)
+    wanted = re.search(r"torch ?\(?==([\d.]+)", " ".join(metadata.requires("torchvision") or ()))
+    same_build = torch.partition("+")[2] == vision.partition("+")[2]
+    if not same_build or (wanted and wanted[1] != torch.partition("+")[0]):
+        return (
+            f"onnx2torch needs torchvision, and torchvision {vision} does not import beside "
+            f"torch {torch}: both must be of one build."
+        )
+    return ""
+
+
+@converter("onnx", "torchscript", lacks=_lacks_reader)
+def torchscript_from_onnx(source: Artifact, out: Path, options: TorchScriptOptions) -> Conversion:
+    """The graph read into a module by onnx2torch, and traced. Raises UnsupportedModel."""
+    module, notes = _read_graph(load_artifact(source))
+    made = to_torchscript(module, source.signature, options.method, freeze=options.freeze)
+    note = f"The ONNX graph was read into PyTorch by onnx2torch {_ONNX2TORCH.version}."
+    return _save(replace(made, notes=(note, *notes, *made.notes)), source, out, options)
+
+
+def _read_graph(model: Any) -> tuple[Any, tuple[str, ...]]:
+    """The graph as a module: as it is, else at an older opset, of which onnx2torch knows more."""
+    try:
+        onnx2torch = importlib.import_module("onnx2torch")
+    except (ImportError, RuntimeError, OSError, AttributeError) as error:
+        raise MissingDependency(
+            f"onnx2torch cannot be imported here: {first_line(str(error))}",
+            hint="It needs a torchvision of the same build as torch.",
+        ) from error
+    said: list[str] = []
+    for opset in (opset_of(model), *_OLDER):
+        try:
+            graph, notes = at_most(model, opset)
+            return onnx2torch.convert(graph).eval(), notes
+        except MemoryError:
+            raise
+        except UnsupportedModel as error:
+            said.append(error.message)
+        except Exception as error:
+            # onnx2torch has no error of its own for an operator it does not know.
+            said.append(f"At opset {opset} {_stumbled(error)}.")
+    raise UnsupportedModel(
+        f"onnx2torch cannot read this graph. {' '.join(dict.fromkeys(said))}",
+        hint="Bring the PyTorch model itself, or deploy the ONNX file.",
+    )
+
+
+def _stumbled(error: Exception) -> str:
+    missing = re.search(r"operation_type='(\w+)', version=(\d+)", str(error))
+    return f"it does not know {missing[1]} {missing[2]}" if missing else first_line(str(error))
 
 
 def _unchecked(program: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from engine import registry
@@ -58,6 +59,10 @@ def _why_not(source: str, target: str) -> str:
     lost = [stop for stop in registry.stops(source, target) if not _installed(stop)]
     if lost:
         return f"The way leads through {_label(lost[0])}. {_why_not(source, lost[0])}"
+    way = (source, *registry.stops(source, target))
+    for start, end in pairwise(way):
+        if why := registry.lacking(start, end):
+            return f"The way leads through {_label(start)}. {why}"
     return _no_way(source, target)
 
 

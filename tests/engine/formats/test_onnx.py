@@ -133,6 +133,25 @@ def test_a_move_that_cannot_be_names_the_operator(plain: Artifact, tmp_path: Pat
         made_from(plain, tmp_path / "m", opset=13)
 
 
+@pytest.mark.parametrize("empty", [0, None])
+def test_a_repeated_default_does_not_stop_a_move(empty: int | None, tmp_path: Path) -> None:
+    """Exporters write the default out; in opset 17 the attribute does not exist."""
+    told = {"keepdims": 1} | ({} if empty is None else {"noop_with_empty_axes": empty})
+    mean = models.onnx_model(
+        tmp_path / "a" / "mean.onnx",
+        [("ReduceMean", ["x", "axes"], ["m"], told), ("Sub", ["x", "m"], ["y"])],
+        {"axes": np.array([1], np.int64)},
+    )
+    found, _ = made_from(mean, tmp_path / "m", opset=17)
+    assert models.verified(mean, found, tmp_path / "w").verdict is Verdict.EXACT
+
+
+def test_an_operator_that_is_too_new_is_named(tmp_path: Path) -> None:
+    gelu = models.onnx_model(tmp_path / "a" / "gelu.onnx", [("Gelu", ["x"], ["y"])])
+    with pytest.raises(UnsupportedModel, match="20 to 17: Gelu does not exist in that opset"):
+        made_from(gelu, tmp_path / "m", opset=17)
+
+
 def test_nothing_to_change_is_said(plain: Artifact, tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="opset 20 already"):
         made_from(plain, tmp_path / "m")
