@@ -12,8 +12,9 @@ from engine import registry
 from engine.errors import Reason, StorageFull, TaskFailed
 from engine.samples import llama7b, sample_named
 from engine.samples.llama7b import SHAPE, TYPES, Shape, available_memory, make, size_of
+from engine.tasks import identify
 from engine.types import RunnerOptions
-from tests.models import artifact
+from tests.models import artifact, task_folder
 
 TINY = Shape(layers=2, width=256, inner=512, heads=4, vocabulary=3000, context=128)
 Usage = namedtuple("Usage", "total used free")
@@ -43,6 +44,18 @@ def test_llama_cpp_runs_what_was_written(name: str, workspace: Path, tmp_path: P
         assert 0.1 < logits.std() < 10
         written = list(runner.generate("The river", 6, stop_at_end=False))  # type: ignore[attr-defined]
     assert len(written) == 6
+
+
+def test_it_is_brought_like_any_sample(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llama7b, "SHAPE", TINY)
+    request = {"origin": "sample", "source": "llama7b-q4_0", "name": "", "signature": None}
+    found = identify.run(request, task_folder(tmp_path))["model"]
+    assert (found["kind"], found["format"]) == ("sample", "gguf")
+    assert found["name"] == "LLaMA-7B shape, Q4_0"
+    assert found["signature"]["inputs"][0]["high"] == 3000
+    assert (tmp_path / found["path"]).suffix == ".gguf"
 
 
 def test_the_same_file_every_time(workspace: Path, tmp_path: Path) -> None:

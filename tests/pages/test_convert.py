@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from engine import store
+from engine.verify.model import LanguageComparison, Verdict
 from tests.conftest import Library
-from tests.pages.conftest import OpenPage, click, words
+from tests.engine.store.conftest import a_verification
+from tests.models import stored_writer
+from tests.pages.conftest import OpenPage, click, opened, words
 
 
 def test_without_a_model_it_says_where_to_go(open_page: OpenPage) -> None:
@@ -42,3 +48,22 @@ def test_cancelling_a_queued_job_ends_it(open_done: OpenPage, library: Library) 
     click(app, "Convert and verify")
     click(app, "Cancel")
     assert "Cancelled" in words(app)
+
+
+def test_a_language_models_figures_stand_on_its_card(workspace: Path) -> None:
+    model = stored_writer(workspace / "models" / "writer")
+    made = replace(model.artifact, id="made", variant="Q4_0")
+    read = LanguageComparison("", 1020, 0.0041, 0.02, 924, (0.886, 0.922), 351.4, 349.7, (0.98, 1))
+    judged = replace(a_verification("made", Verdict.DEGRADED), language=read)
+    store.artifacts.save(made, model.id)
+    store.artifacts.save_verification(judged)
+    app = opened("convert", model=model.id)
+    assert not app.exception
+    rows = app.table[0].value
+    assert list(rows["Found"]) == [
+        "0.0041 nats",
+        "90.6 % [88.6, 92.2]",
+        "0.9952 × [0.98, 1]",
+    ]
+    assert list(rows["Usable"]) == ["up to 0.2", "from 75 %", "up to 1.2"]
+    assert "1,020 places" in words(app)
