@@ -177,9 +177,7 @@ def outcomes(
             artifact, verification = store.artifacts.load(artifact_id)
             if verification is not None:
                 said = registry.format_named(artifact.format).named(artifact)
-                found.append(
-                    Outcome(name, said, verification.verdict.value, verification.sentence)
-                )
+                found.append(Outcome(name, said, verification.verdict.value, verification.sentence))
     return found
 
 
