@@ -17,8 +17,8 @@ from engine.sources.trying import agreed, bounded, steady
 from engine.sources.words import one_line
 
 KINDS = ("savedmodel",)
-_PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
-"""What loading takes; other files beside them (assets.extra, keras_metadata.pb) stay behind."""
+_PARTS = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra/assay.json")
+"""What loading takes, and Assay's own notes on names and axes; other files stay behind."""
 
 
 def recognise(found: Found, wanted: Wanted, out: Path, progress: Progress) -> Recognised:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.errors import ConversionError, EngineError, UnsupportedModel
+from engine.files import disk_errors, link_or_copy
 from engine.formats.onnx.finishing import finished, save
 from engine.formats.onnx.options import OnnxOptions
 from engine.lazy import Requirement, require
@@ -23,6 +27,7 @@ _TF2ONNX = Requirement("tf2onnx", "tf2onnx")
 NEWEST = 18
 """The newest opset that tf2onnx writes."""
 _NAMED = 5
+_GRAPH, _XLA = "saved_model.pb", "_XlaMustCompile"
 _ELSEWHERE = "Deploy it as SavedModel, which it is already, or leave these operators out of it."
 
 
@@ -32,7 +37,8 @@ def onnx_from_savedmodel(source: Artifact, out: Path, options: OnnxOptions) -> C
     opset = min(options.opset, NEWEST)
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     try:
-        model = _rewritten(load_artifact(source), opset)
+        with tempfile.TemporaryDirectory() as scratch:
+            model = _rewritten(load_artifact(_without_xla(source, Path(scratch))), opset)
     except (EngineError, MemoryError):
         raise
     except Exception as error:
@@ -80,6 +86,28 @@ def _rewritten(loaded: Any, opset: int) -> Any:
                 initialized_tables=tables,
             )
     return optimizer.optimize_graph(made, True).make_model("converted from SavedModel")
+
+
+def _without_xla(source: Artifact, scratch: Path) -> Artifact:
+    """The model without the mark "compile this with XLA", which keeps a function from inlining.
+
+    Keras sets it on grouped convolutions. A copy in ``scratch`` where it was there.
+    """
+    if not any(_XLA.encode() in item.read_bytes() for item in source.path.rglob(_GRAPH)):
+        return source
+    protos = require("tensorflow.core.protobuf.saved_model_pb2", "tensorflow-cpu")
+    copy = scratch / "unmarked"
+    with disk_errors():
+        shutil.copytree(source.path, copy, copy_function=link_or_copy)
+        for path in copy.rglob(_GRAPH):
+            saved = protos.SavedModel.FromString(path.read_bytes())
+            for graph in saved.meta_graphs:
+                for function in graph.graph_def.library.function:
+                    for item in (function, *function.node_def):
+                        item.attr.pop(_XLA, None)
+            path.unlink()
+            path.write_bytes(saved.SerializeToString())
+    return replace(source, path=copy)
 
 
 def _tensors(loaded: Any) -> tuple[dict[str, str], dict[str, str]]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import InvalidModel, UnsupportedModel
+from engine.errors import BadRequest, InvalidModel, UnsupportedModel
 from engine.formats.savedmodel.serving import DEFAULT
 from engine.lazy import require
 from engine.records import dump, parse
@@ -24,6 +24,7 @@ from engine.types import Signature, TensorSpec
 
 VERSION = "1"
 SIDECAR = Path("assets.extra") / "assay.json"
+_NOTES_LIMIT = 1 << 20
 _PLUMBING = {"NoOp", "Identity", "IdentityN", "Placeholder", "Const", "ReadVariableOp"}
 
 
@@ -64,16 +65,60 @@ def write_sidecar(folder: Path, signature: Signature, names: Names) -> None:
 
 
 def read_sidecar(path: Path) -> Sidecar:
-    """Signature and names; of a SavedModel from elsewhere, as its ``serving_default`` says."""
+    """Signature and names; of a SavedModel from elsewhere, as the signature that is run says.
+
+    Notes that do not agree with the graph beside them are not believed.
+    """
     folder = home(path)
-    if (folder / SIDECAR).is_file():
-        return parse(Sidecar, json.loads((folder / SIDECAR).read_text(encoding="utf-8")))
-    signature = _declared(folder)
+    declared = _declared(folder)
+    notes = _notes(folder)
+    if notes and _agrees(notes, declared):
+        return notes
     same = Names(
-        {spec.name: spec.name for spec in signature.inputs},
-        {spec.name: spec.name for spec in signature.outputs},
+        {spec.name: spec.name for spec in declared.inputs},
+        {spec.name: spec.name for spec in declared.outputs},
     )
-    return Sidecar(signature, same)
+    return Sidecar(declared, same)
+
+
+def _notes(folder: Path) -> Sidecar | None:
+    """What lies beside the graph; None where nothing does, or nothing that can be read."""
+    file = folder / SIDECAR
+    if not file.is_file() or file.stat().st_size > _NOTES_LIMIT:
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return parse(Sidecar, found) if isinstance(found, dict) else None
+    except (BadRequest, ValueError, RecursionError):
+        return None
+
+
+def _agrees(notes: Sidecar, declared: Signature) -> bool:
+    """Whether names, types and fixed sizes are those of the graph."""
+    return all(
+        len(specs) == len(known) == len(names)
+        and {spec.name for spec in specs} == set(names)
+        and all(_same(spec, known.get(names[spec.name])) for spec in specs)
+        for specs, known, names in (
+            (
+                notes.signature.inputs,
+                {spec.name: spec for spec in declared.inputs},
+                notes.names.inputs,
+            ),
+            (
+                notes.signature.outputs,
+                {spec.name: spec for spec in declared.outputs},
+                notes.names.outputs,
+            ),
+        )
+    )
+
+
+def _same(spec: TensorSpec, known: TensorSpec | None) -> bool:
+    if known is None or spec.dtype != known.dtype or len(spec.shape) != len(known.shape):
+        return False
+    pairs = zip(spec.shape, known.shape, strict=True)
+    return all(isinstance(size, str) or mine == size for mine, size in pairs)
 
 
 def read_signature(path: Path) -> Signature:

@@ -72,7 +72,27 @@ def branches_and_loops(module: Any) -> Made:
     return run, [tf.TensorSpec([None, 3], tf.float32, name="x")]
 
 
-@pytest.mark.parametrize("build", [image_net, unused_and_out_of_order, branches_and_loops])
+def compiled_by_xla(module: Any) -> Made:
+    """As Keras has its grouped convolutions."""
+    import tensorflow as tf
+
+    stream = np.random.default_rng(0)
+    module.kernel = tf.Variable(stream.standard_normal((3, 3, 2, 8)).astype("float32"))
+
+    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+    def grouped(image: Any) -> Any:
+        return tf.nn.conv2d(image, module.kernel, 1, "SAME")
+
+    def run(image: Any) -> dict[str, Any]:
+        return {"y": grouped(image)}
+
+    return run, [tf.TensorSpec([None, 9, 9, 4], tf.float32, name="image")]
+
+
+BUILT = [image_net, unused_and_out_of_order, branches_and_loops, compiled_by_xla]
+
+
+@pytest.mark.parametrize("build", BUILT)
 def test_answers_names_order_and_axes_stay(tmp_path: Path, build: Callable[[Any], Made]) -> None:
     original = saved(tmp_path / "saved", build)
     made = models.converted(original, "onnx", tmp_path / "onnx")

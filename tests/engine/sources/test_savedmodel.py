@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 from engine.errors import BadRequest, EngineError, InvalidModel, UnsafeModel, UnsupportedModel
+from engine.records import parse
 from engine.types import Signature, TensorSpec
+from tests import models
 from tests.engine.sources.conftest import Bring, refused
 
 Function = Callable[[Any, Any], Any]
@@ -85,11 +88,41 @@ def test_only_what_loading_takes_is_kept(
     home = shutil.copytree(plain, tmp_path / "net")
     (home / "evil.py").write_text("raise SystemExit")
     (home / "assets.extra").mkdir()
-    (home / "assets.extra" / "assay.json").write_text("{}")
+    (home / "assets.extra" / "tf_serving_warmup_requests").write_text("requests")
     found = bring(home)
     kept = {item.name for item in (workspace / "out" / found["path"]).rglob("*")}
     assert "saved_model.pb" in kept
-    assert not kept & {"evil.py", "assay.json"}
+    assert not kept & {"evil.py", "tf_serving_warmup_requests"}
+
+
+def test_what_assay_made_keeps_its_names_and_axes(bring: Bring, tmp_path: Path) -> None:
+    shape = ("batch", "points of the curve")
+    nodes = [("Relu", ["x"], ["y"])]
+    source = models.onnx_model(tmp_path / "net.onnx", nodes, shape=shape)
+    made = models.converted(source, "savedmodel", tmp_path / "made")
+    found = bring(packed(made.path, tmp_path / "model.zip", "model/"))
+    assert parse(Signature, found["signature"]) == source.signature
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda notes: {},
+        lambda notes: [[]],
+        lambda notes: {**notes, "names": {"inputs": {"x": "other"}, "outputs": {"y": "y"}}},
+        lambda notes: json.loads(json.dumps(notes).replace("float32", "int64")),
+        lambda notes: json.loads(json.dumps(notes).replace("4]", "5]")),
+    ],
+)
+def test_notes_that_do_not_fit_the_graph_are_not_believed(
+    bring: Bring, tmp_path: Path, change: Callable[[Any], Any]
+) -> None:
+    source = models.onnx_model(tmp_path / "net.onnx", [("Relu", ["x"], ["y"])])
+    made = models.converted(source, "savedmodel", tmp_path / "made")
+    notes = made.path / "1" / "assets.extra" / "assay.json"
+    notes.write_text(json.dumps(change(json.loads(notes.read_text()))))
+    found = bring(made.path)
+    assert parse(Signature, found["signature"]) == source.signature
 
 
 def test_table_ids_get_their_range(bring: Bring, tmp_path: Path) -> None:
