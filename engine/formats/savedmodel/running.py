@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,7 +80,11 @@ def use_threads(count: int) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(count)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError:
-        return
+        made = tf.config.threading.get_intra_op_parallelism_threads() or "all"
+        if made != count:
+            warnings.warn(
+                f"TensorFlow keeps its {made} threads; {count} came too late.", stacklevel=2
+            )
 
 
 @contextmanager

@@ -51,25 +51,19 @@ def average_pool(node: Node, x: Value) -> Value:
     given = x.last()
     if not window.is_padded:
         return Value(last=_mean(given, window))
-    padded = tf.pad(given, window.paddings())
-    mean = _mean(padded, window)
-    inside = np.asarray(node.get("pads") or [0]).max() if node.get("ceil_mode", 0) else 0
-    if node.get("count_include_pad", 0) and not node.get("ceil_mode", 0):
+    mean = _mean(tf.pad(given, window.paddings()), window)
+    counts = bool(node.get("count_include_pad", 0))
+    if counts and not node.get("ceil_mode", 0):
         return Value(last=mean)
-    if node.get("count_include_pad", 0):
-        return Value(last=_mean_with_ceil(node, given, window, mean)) if inside >= 0 else Value()
     ones = tf.ones_like(given[:1, ..., :1])
-    return Value(last=mean / _mean(tf.pad(ones, window.paddings()), window))
-
-
-def _mean_with_ceil(node: Node, given: Any, window: Window, mean: Any) -> Any:
-    """Padding that was asked for counts; what rounding up added beyond it does not."""
-    asked = node.get("pads") or [0] * 2 * len(window.kernel)
+    if not counts:
+        return Value(last=mean / _mean(tf.pad(ones, window.paddings()), window))
+    # Padding that was asked for counts; what rounding up added beyond it does not.
     space = len(window.kernel)
-    own = [[0, 0], *[list(pair) for pair in zip(asked[:space], asked[space:], strict=True)], [0, 0]]
-    ones = tf.pad(tf.ones_like(given[:1, ..., :1]), own, constant_values=1)
-    rest = np.asarray(window.paddings()) - np.asarray(own)
-    return mean / _mean(tf.pad(ones, rest), window)
+    asked = np.reshape(node.get("pads") or [0] * 2 * space, [2, space]).T
+    own = np.pad(asked, [[1, 1], [0, 0]])
+    ones = tf.pad(tf.pad(ones, own, constant_values=1), np.asarray(window.paddings()) - own)
+    return Value(last=mean / _mean(ones, window))
 
 
 def _mean(given: Any, window: Window) -> Any:
