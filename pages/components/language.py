@@ -15,7 +15,7 @@ def figures(found: LanguageComparison, limits: Thresholds) -> None:
     rows = [
         {
             "On an unseen text": "Divergence of the next word's chances",
-            "Found": f"{_number(found.kl_mean)} nats",
+            "Found": _nats(found.kl_mean),
             "Equivalent": f"up to {limits.equivalent_kl:g}",
             "Usable": f"up to {limits.degraded_kl:g}",
         },
@@ -49,3 +49,7 @@ def _ratio_interval(found: LanguageComparison) -> str:
 
 def _number(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.4g}"
+
+
+def _nats(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.2g} nats"
