@@ -11,7 +11,7 @@ import numpy as np
 
 U32, F32, BOOL, TEXT, ARRAY, U64, I32 = 4, 6, 7, 8, 9, 10, 5
 _CODES = {U32: "<I", F32: "<f", BOOL: "<?", U64: "<Q", I32: "<i"}
-WORDS, WIDTH = 96, 32
+WORDS, WIDTH = 320, 32
 
 
 def text(value: str | bytes) -> bytes:
@@ -50,7 +50,8 @@ def header(
 
 def llama_metadata(width: int = WIDTH) -> dict[str, tuple[int, Any]]:
     """What a tiny Llama says of itself."""
-    pieces = ["<unk>", "<s>", "</s>", *(f"▁w{index}" for index in range(WORDS - 3))]
+    octets = [f"<0x{octet:02X}>" for octet in range(256)]
+    pieces = ["<unk>", "<s>", "</s>", *octets, *(f"▁w{index}" for index in range(WORDS - 259))]
     return {
         "general.architecture": (TEXT, "llama"),
         "general.file_type": (U32, 0),
@@ -65,7 +66,7 @@ def llama_metadata(width: int = WIDTH) -> dict[str, tuple[int, Any]]:
         "tokenizer.ggml.model": (TEXT, "llama"),
         "tokenizer.ggml.tokens": (ARRAY, (TEXT, pieces)),
         "tokenizer.ggml.scores": (ARRAY, (F32, [-float(index) for index in range(WORDS)])),
-        "tokenizer.ggml.token_type": (ARRAY, (I32, [2, 3, 3, *[1] * (WORDS - 3)])),
+        "tokenizer.ggml.token_type": (ARRAY, (I32, [2, 3, 3, *[6] * 256, *[1] * (WORDS - 259)])),
         "tokenizer.ggml.bos_token_id": (U32, 1),
         "tokenizer.ggml.eos_token_id": (U32, 2),
     }

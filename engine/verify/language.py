@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from engine.architectures import folder, tokenizer
-from engine.errors import EngineError
+from engine.errors import EngineError, UnsupportedModel
 from engine.files import disk_errors
 from engine.types import Artifact, Feed, Runner, Signature
 from engine.verify.model import LanguageComparison
@@ -174,9 +174,15 @@ def _is_language_model(signature: Signature) -> bool:
 
 
 def _read(artifact: Artifact, runner: Any, text: str) -> list[int] | None:
-    """The tokens by the runner's own tokenizer, else by the one in the original's folder."""
+    """The tokens by the runner's own tokenizer, else by the one in the original's folder.
+
+    None where there is none, or it cannot write every text.
+    """
     if hasattr(runner, "tokenize"):
-        return list(runner.tokenize(text))
+        try:
+            return list(runner.tokenize(text))
+        except UnsupportedModel:
+            return None
     if artifact.format == "torch":
         return tokenizer.tokenize(artifact.path, text)
     return None

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from engine.errors import UnsupportedModel
-from engine.formats.gguf.file import Array, Header, check
+from engine.formats.gguf.file import Array, Header, check, check_tokens
 from engine.formats.gguf.quantizations import BY_NUMBER
 from engine.types import Dim, Signature, TensorSpec
 
@@ -49,7 +49,8 @@ def graph_bytes(path: Path) -> int:
 def read_signature(path: Path) -> Signature:
     """Token rows in, the scores of every next token out.
 
-    Raises UnsupportedModel for a model that answers something else.
+    Raises UnsupportedModel for a model that answers something else, InvalidModel where its tokens
+    are no vocabulary.
     """
     header = check(path)
     kind = header.text("general.type") or "model"
@@ -67,6 +68,7 @@ def read_signature(path: Path) -> Signature:
             "This GGUF file carries no vocabulary, so its tokens cannot be told.",
             hint="Convert the model again, with its tokenizer's files beside it.",
         )
+    check_tokens(path, header)
     return signature_of(header.vocabulary)
 
 

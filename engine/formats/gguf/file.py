@@ -27,6 +27,7 @@ _HEAD = 8
 _MOST_LAYERS = 512
 """llama.cpp aborts the process above."""
 _ALIGNMENT = 32
+_TOKENS = "tokenizer.ggml.tokens"
 
 _NUMBERS: Mapping[int, str] = {
     **dict(enumerate(("<B", "<b", "<H", "<h", "<I", "<i", "<f", "<?"))),
@@ -39,10 +40,12 @@ Plain = int | float | bool | str
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """A list in the metadata: its length, and its first few elements."""
+    """A list in the metadata: its length, its first few elements, and its bytes' place."""
 
     count: int
     head: tuple[Plain, ...]
+    start: int
+    end: int
 
 
 Value = Plain | Array
@@ -102,7 +105,7 @@ class Header:
     @property
     def vocabulary(self) -> int | None:
         """How many tokens the model knows."""
-        tokens = self.metadata.get("tokenizer.ggml.tokens")
+        tokens = self.metadata.get(_TOKENS)
         return tokens.count if isinstance(tokens, Array) else self.own("vocab_size")
 
     @property
@@ -146,6 +149,27 @@ def check(path: Path) -> Header:
             hint="Convert the model again.",
         )
     return header
+
+
+def check_tokens(path: Path, header: Header) -> None:
+    """Raise InvalidModel where two tokens have the same text: llama.cpp would abort the process.
+
+    Apart from ``check``, because it looks at every token, and that would show in loading times.
+    """
+    tokens = header.metadata.get(_TOKENS)
+    if not isinstance(tokens, Array) or not isinstance(next(iter(tokens.head), None), str):
+        return
+    with path.open("rb") as file:
+        file.seek(tokens.start)
+        data = file.read(tokens.end - tokens.start)
+    unpack, at, seen = struct.Struct("<Q").unpack_from, 0, set[bytes]()
+    for _ in range(tokens.count):
+        end = at + 8 + unpack(data, at)[0]
+        text = data[at + 8 : end]
+        if text in seen:
+            _damaged(f"the token {text.decode('utf-8', 'replace')[:60]!r} is there twice")
+        seen.add(text)
+        at = end
 
 
 class _Reader:
@@ -211,13 +235,14 @@ class _Reader:
         left = self._size - self._at
         if count * width > left:
             _damaged(f"a metadata list claims {count:,} elements and {left:,} bytes are left")
+        start = self._at
         head = tuple(self._plain(kind) for _ in range(min(count, _HEAD)))
         rest = count - len(head)
         if kind == _TEXT:
             self._skip_texts(rest)
         else:
             self._take(rest * width)
-        return Array(count, head)
+        return Array(count, head, start, self._at)
 
     def _skip_texts(self, count: int) -> None:
         """Step over texts, as quickly as Python can: a vocabulary is read at every load."""

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from engine.errors import BadRequest
+from engine.errors import BadRequest, UnsupportedModel
 from engine.feeds import check_feed
 from engine.formats.gguf.file import check
 from engine.formats.gguf.llama import failed, library, llama_errors
@@ -19,6 +19,7 @@ from engine.types import Artifact, Feed, RunnerOptions, Sampling, Signature, Tok
 
 _ROOM = 32
 """A context is a multiple of this many tokens."""
+_OCTETS = 256
 
 
 def load(path: Path) -> Any:
@@ -60,6 +61,7 @@ class LlamaRunner:
         self._options = options
         self._model: Any = None
         self._context: _Context | None = None
+        self._spells: bool | None = None
 
     def __enter__(self) -> Self:
         self._llama = library()
@@ -98,16 +100,20 @@ class LlamaRunner:
         return {self._signature.outputs[0].name: logits}
 
     def tokenize(self, text: str, *, special: bool = True) -> list[int]:
-        """The tokens of a text, with the model's begin token where ``special``."""
-        data = text.encode()
-        room = len(data) + 8
-        buffer = (self._llama.llama_token * room)()
-        count = self._llama.llama_tokenize(
-            self._vocabulary, data, len(data), buffer, room, special, special
-        )
-        if count < 0:
-            raise failed("reading the text")
-        return list(buffer[:count])
+        """The tokens of a text, with the model's begin token where ``special``.
+
+        Raises UnsupportedModel for a vocabulary that cannot spell every text.
+        """
+        self._check_spelling()
+        data, room = text.encode(), len(text.encode()) + 8
+        while True:
+            buffer = (self._llama.llama_token * room)()
+            count = self._llama.llama_tokenize(
+                self._vocabulary, data, len(data), buffer, room, special, special
+            )
+            if count >= 0:
+                return list(buffer[:count])
+            room = -count  # a space may take three bytes, each a token
 
     def detokenize(self, tokens: Sequence[int]) -> str:
         """The text of tokens; bytes that are no text become the replacement mark."""
@@ -175,6 +181,24 @@ class LlamaRunner:
         if self._context is not None:
             self._context.close()
             self._context = None
+
+    def _check_spelling(self) -> None:
+        """llama.cpp ends the process at a sign that a SentencePiece vocabulary cannot spell."""
+        llama, vocabulary = self._llama, self._vocabulary
+        if self._spells is None:
+            attributes = (
+                llama.llama_vocab_get_attr(vocabulary, token)
+                for token in range(self.vocabulary_size)
+            )
+            octets = sum(bool(found & llama.LLAMA_TOKEN_ATTR_BYTE) for found in attributes)
+            pieces = llama.llama_vocab_type(vocabulary) == llama.LLAMA_VOCAB_TYPE_SPM
+            self._spells = octets >= _OCTETS or not pieces
+        if not self._spells:
+            raise UnsupportedModel(
+                "This model's vocabulary has no tokens for single bytes, so it cannot spell "
+                "every text.",
+                hint="Give it tokens, or make the tokenizer with byte_fallback.",
+            )
 
     def _check_tokens(self, tokens: np.ndarray) -> None:
         if tokens.size and not 0 <= tokens.min() <= tokens.max() < self.vocabulary_size:

@@ -19,10 +19,10 @@ from engine.formats.gguf import alone, conversion, converter
 from engine.formats.gguf.file import check
 from engine.formats.gguf.quantizations import QUANTIZATIONS, GgufOptions
 from engine.formats.gguf.quantize import fallbacks, quantize
-from engine.formats.gguf.runner import LlamaRunner, Sampling
+from engine.formats.gguf.runner import LlamaRunner
 from engine.options import choices
 from engine.registry import Conversion
-from engine.types import Artifact, RunnerOptions, Signature, TensorSpec
+from engine.types import Artifact, RunnerOptions, Sampling, Signature, TensorSpec
 from engine.verify.inputs import feed
 from tests import models
 from tests.gguf_files import write_llama

@@ -34,9 +34,9 @@ def test_a_whole_file_is_described(tmp_path: Path) -> None:
     assert parameters == sum(rows * (rest[0] if rest else 1) for rows, *rest in shapes.values())
     assert roles["attn_q"] == 1 and roles["token_embd"] == 1
     assert facts["Architecture"] == "llama" and facts["Type"] == "F32" == read_variant(path)
-    assert facts["Context length"] == "64" and facts["Vocabulary"] == "96 tokens"
+    assert facts["Context length"] == "64" and facts["Vocabulary"] == "320 tokens"
     assert facts["Quantization mix"] == "F32: 12 tensors, 100.0 % of the weights"
-    assert facts["Largest tensor"] == "token_embd.weight [96, 32], 0.01 MB"
+    assert facts["Largest tensor"] == "token_embd.weight [320, 32], 0.04 MB"
     (tokens,) = read_signature(path).inputs
     assert (tokens.low, tokens.high) == (0, made.WORDS)
 
@@ -114,6 +114,15 @@ def test_what_does_not_say_the_next_token(
         read_signature(path)
 
 
+def test_a_token_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    """llama.cpp would not refuse it: it ends the whole process."""
+    path = made.write_llama(tmp_path / "a.gguf")
+    path.write_bytes(path.read_bytes().replace("▁w55".encode(), "▁w56".encode()))
+    check(path)
+    with pytest.raises(InvalidModel, match="token '▁w56' is there twice"):
+        read_signature(path)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return made.write_llama(tmp_path_factory.mktemp("gguf") / "tiny.gguf").read_bytes()
@@ -130,7 +139,7 @@ def test_spoiled_bytes_end_in_one_of_our_errors(
     data: st.DataObject, whole: bytes, place: Path
 ) -> None:
     """Nothing else is raised, and nothing runs on: a header is small and every count bounded."""
-    start = data.draw(st.integers(0, 6000))
+    start = data.draw(st.integers(0, 12000))
     patch = data.draw(st.binary(min_size=1, max_size=12))
     end = data.draw(st.one_of(st.just(len(whole)), st.integers(0, len(whole))))
     place.write_bytes((whole[:start] + patch + whole[start + len(patch) :])[:end])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,17 +13,17 @@ from engine.formats.gguf.quantizations import GgufOptions
 from engine.knowledge import reach_from
 from engine.settings import settings
 from engine.sources import models_folder
-from engine.types import Signature, TensorSpec
+from engine.types import RunnerOptions, Signature, TensorSpec
 from tests import models
 from tests.engine.sources.conftest import Bring, refused
-from tests.gguf_files import TEXT, U32, write_llama
+from tests.gguf_files import ARRAY, I32, TEXT, U32, WORDS, write_llama
 
 
 def test_a_file_becomes_a_runnable_original(bring: Bring, tmp_path: Path) -> None:
     found = bring(write_llama(tmp_path / "tiny.gguf"))
     assert (found["kind"], found["format"], found["variant"]) == ("gguf", "gguf", "F32")
     assert found["signature_origin"] == "carried"
-    assert found["signature"]["inputs"][0]["high"] == 96
+    assert found["signature"]["inputs"][0]["high"] == WORDS
     assert found["facts"]["Context length"] == "64"
     assert not found["notes"]
 
@@ -34,10 +35,10 @@ def test_a_name_that_promises_something_else_is_noted(bring: Bring, tmp_path: Pa
 
 
 def test_a_persons_signature_may_fix_the_length(bring: Bring, tmp_path: Path) -> None:
-    fixed = Signature((TensorSpec("input_ids", "int64", ("rows", 8), low=3, high=96),))
+    fixed = Signature((TensorSpec("input_ids", "int64", ("rows", 8), low=3, high=WORDS),))
     found = bring(write_llama(tmp_path / "tiny.gguf"), signature=fixed)
     assert found["signature_origin"] == "given"
-    assert found["signature"]["outputs"][0]["shape"] == ["rows", 8, 96]
+    assert found["signature"]["outputs"][0]["shape"] == ["rows", 8, WORDS]
 
 
 @pytest.mark.parametrize("keep", [0.01, 0.3, 0.9, 0.999])
@@ -56,6 +57,23 @@ def test_an_architecture_llama_cpp_does_not_know(bring: Bring, tmp_path: Path) -
 def test_sizes_that_contradict_the_weights(bring: Bring, tmp_path: Path) -> None:
     path = write_llama(tmp_path / "a.gguf", **{"llama.embedding_length": (U32, 64)})
     assert "llama.cpp failed" in refused(bring, path, BadRequest).message
+
+
+def test_a_vocabulary_that_cannot_spell_is_verified_without_a_text(tmp_path: Path) -> None:
+    """No tokens for single bytes: llama.cpp would end the process at the first unknown sign."""
+    plain = {"tokenizer.ggml.token_type": (ARRAY, (I32, [2, 3, 3, *[1] * (WORDS - 3)]))}
+    path = write_llama(tmp_path / "tiny.gguf", **plain)
+    read = registry.format_named("gguf").read_signature
+    assert read is not None
+    original = models.artifact("gguf", path, read(path))
+    runner: Any
+    with (
+        registry.open_runner(original, RunnerOptions()) as runner,
+        pytest.raises(UnsupportedModel, match="no tokens for single bytes"),
+    ):
+        runner.tokenize("x")
+    found = models.verified(original, original, tmp_path)
+    assert (found.verdict, found.language) == ("exact", None)
 
 
 def test_it_leads_to_other_gguf_files_only(tmp_path: Path) -> None:
