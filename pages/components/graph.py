@@ -17,6 +17,7 @@ def of_model(model: Model) -> None:
     refused = engine.viewable(model.artifact)
     if refused:
         st.text(refused)
+        _of_made(model)
         return
     address = _address("model", model.id)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -26,7 +27,8 @@ def of_model(model: Model) -> None:
         st.iframe(address, height=_HEIGHT_PX, alt=f"The graph of {model.name}, in a viewer")
         st.caption(
             "Netron, served from this machine; the model goes nowhere else. Ctrl+F searches, a "
-            "click on a node shows its types and shapes, the menu hides attributes and weights."
+            "click on a node shows its types and shapes, the menu hides attributes and weights. "
+            "Functions and subgraphs are picked at its foot."
         )
 
 
@@ -35,6 +37,17 @@ def of_artifact(artifact: Artifact) -> None:
     if engine.viewable(artifact) is None:
         address = _address("artifact", artifact.id)
         st.link_button("Graph", address, icon=":material/account_tree:", type="tertiary")
+
+
+def _of_made(model: Model) -> None:
+    """Links to the graphs of what was made from it, each named by its format."""
+    formats = engine.list_formats()
+    with st.container(horizontal=True):
+        for artifact, _ in engine.artifacts_of(model.id):
+            if engine.viewable(artifact) is None:
+                label = f"Graph as {formats[artifact.format].named(artifact)}"
+                address = _address("artifact", artifact.id)
+                st.link_button(label, address, icon=":material/account_tree:")
 
 
 def _address(kind: str, key: str) -> str:

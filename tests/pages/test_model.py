@@ -12,6 +12,7 @@ import engine
 from engine.pipeline import ImportRequest, import_model
 from engine.settings import settings
 from engine.types import Signature, TensorSpec
+from tests.conftest import Library
 from tests.engine.sources.steps import StepsHere
 from tests.pages.conftest import click
 
@@ -99,3 +100,13 @@ def test_names_of_models_are_shown_as_text(open_page: OpenPage, workspace: Path)
     page = open_page("model", model="f" * 16)
     assert not page.exception
     assert not any("![x](" in item.value for item in (*page.markdown, *page.subheader))
+
+
+def test_an_eager_model_leads_to_the_graphs_of_what_was_made(
+    open_done: OpenPage, library: Library
+) -> None:
+    page = open_done("model", model=library.model_id)
+    assert not page.exception
+    assert "has no graph of its own" in texts(page)
+    found = {item.proto.label: item.proto.url for item in page.get("link_button")}
+    assert found["Graph as ONNX"].startswith(f"/viewer/artifact/{library.artifact_ids[0]}/")
