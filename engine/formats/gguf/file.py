@@ -25,7 +25,7 @@ _MOST_DIMENSIONS = 4
 _HEAD = 8
 """Of an array, this many elements are kept: vocabularies have hundreds of thousands."""
 _MOST_LAYERS = 512
-"""llama.cpp aborts the process above."""
+"""llama.cpp aborts the process above, and at 0."""
 _ALIGNMENT = 32
 _TOKENS = "tokenizer.ggml.tokens"
 
@@ -142,10 +142,10 @@ def check(path: Path) -> Header:
             f"This is one of {parts} parts of a model.",
             hint="Merge them first: llama-gguf-split --merge FIRST-PART.gguf WHOLE.gguf.",
         )
-    layers = header.own("block_count") or 0
-    if layers > _MOST_LAYERS:
+    layers = header.own("block_count")
+    if layers is not None and not 1 <= layers <= _MOST_LAYERS:
         raise InvalidModel(
-            f"This file claims {layers:,} layers; llama.cpp takes at most {_MOST_LAYERS}.",
+            f"This file claims {layers:,} layers; llama.cpp takes 1 to {_MOST_LAYERS}.",
             hint="Convert the model again.",
         )
     return header

@@ -75,6 +75,7 @@ def test_block_sizes_are_those_of_the_pinned_llama_cpp() -> None:
         (made.header(NAMED | {"general.alignment": (U32, 0)}), "alignment"),
         (made.header(NAMED | {"general.alignment": (TEXT, "x")}), "alignment"),
         (made.header(NAMED | {"llama.block_count": (U32, 100_000)}), "100,000 layers"),
+        (made.header(NAMED | {"llama.block_count": (U32, 0)}), "0 layers"),
     ],
 )
 def test_a_lie_is_refused_in_a_sentence(tmp_path: Path, data: bytes, said: str) -> None:
