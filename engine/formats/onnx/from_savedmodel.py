@@ -84,8 +84,29 @@ def _rewritten(loaded: Any, opset: int) -> Any:
                 output_names=list(outputs),
                 tensors_to_rename={**inputs, **outputs},
                 initialized_tables=tables,
+                custom_op_handlers={"Erfc": (_erfc, [])},
             )
     return optimizer.optimize_graph(made, True).make_model("converted from SavedModel")
+
+
+def _erfc(graph: Any, node: Any, name: str, arguments: Any) -> None:
+    """``1 - Erf``, for what tf2onnx leaves out: Keras writes its exact GELU with Erfc."""
+    import onnx
+
+    dtype, shape = graph.get_dtype(node.output[0]), graph.get_shape(node.output[0])
+    kind = onnx.helper.tensor_dtype_to_np_dtype(dtype)
+    one = graph.make_const(f"{name}/one", np.ones((), kind))
+    outputs, inputs = node.output, node.input
+    graph.remove_node(name)
+    erf = graph.make_node("Erf", [inputs[0]], shapes=[shape], dtypes=[dtype])
+    graph.make_node(
+        "Sub",
+        [one.output[0], erf.output[0]],
+        name=name,
+        outputs=outputs,
+        shapes=[shape],
+        dtypes=[dtype],
+    )
 
 
 def _without_xla(source: Artifact, scratch: Path) -> Artifact:

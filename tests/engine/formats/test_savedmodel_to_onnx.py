@@ -89,7 +89,23 @@ def compiled_by_xla(module: Any) -> Made:
     return run, [tf.TensorSpec([None, 9, 9, 4], tf.float32, name="image")]
 
 
-BUILT = [image_net, unused_and_out_of_order, branches_and_loops, compiled_by_xla]
+def exact_gelu(module: Any) -> Made:
+    """As Keras writes it."""
+    import tensorflow as tf
+
+    def run(x: Any) -> dict[str, Any]:
+        return {"y": tf.nn.gelu(x), "keras": 0.5 * x * tf.math.erfc(-x * 0.7071067811865476)}
+
+    return run, [tf.TensorSpec([None, 40], tf.float32, name="x")]
+
+
+BUILT = [
+    image_net,
+    unused_and_out_of_order,
+    branches_and_loops,
+    compiled_by_xla,
+    exact_gelu,
+]
 
 
 @pytest.mark.parametrize("build", BUILT)
