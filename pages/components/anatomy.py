@@ -23,7 +23,6 @@ _ORIGINS = {
     "proposed": "Assay proposed this signature and tried it by running the model once.",
     "given": "You gave this signature; the model ran with it.",
 }
-_CHARTED = 15
 
 
 def summary(model: Model) -> None:
@@ -78,22 +77,18 @@ def _edited(model: Model) -> Signature | None:
 
 
 def operators(model: Model) -> None:
-    """How often each operator occurs: the most frequent drawn, all of them in a table."""
+    """How often each operator occurs, the most frequent first."""
     ordered = sorted(model.op_histogram.items(), key=lambda item: (-item[1], item[0]))
     if not ordered:
         return
-    rows = [{"Operator": name, "Count": count} for name, count in ordered]
     st.subheader("Operators", anchor=False)
-    st.bar_chart(
-        rows[:_CHARTED],
-        x="Operator",
-        y="Count",
-        horizontal=True,
-        sort="-Count",
-        height=28 * min(len(rows), _CHARTED) + 60,
+    # Bars inside the table: a chart of its own would load another library into the web process.
+    bars = st.column_config.ProgressColumn(format="%d", min_value=0, max_value=ordered[0][1])
+    st.dataframe(
+        [{"Operator": name, "Count": count} for name, count in ordered],
+        hide_index=True,
+        column_config={"Count": bars},
     )
-    with st.expander(f"All {len(rows)} kinds of operators"):
-        st.dataframe(rows, hide_index=True)
 
 
 def facts(model: Model) -> None:
