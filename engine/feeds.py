@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine.errors import BadRequest
+from engine.errors import BadRequest, EngineError
 from engine.types import Feed, Signature, TensorSpec
 
 SYMBOL_SIZE = 16
@@ -89,12 +89,38 @@ def with_outputs(
     ``make`` gives a feed for symbol sizes. Each symbol is moved alone, so that two symbols of
     equal size are told apart.
     """
-    # Unequal primes: an axis that happens to have a symbol's size is then improbable.
-    base = dict(zip(signature.symbols, (2, 11, 7, 13, 5, 17), strict=False))
+    try:
+        # Unequal primes: an axis that happens to have a symbol's size is then improbable.
+        return _seen(signature, dict(zip(signature.symbols, _PRIMES, strict=False)), 1, make, infer)
+    except EngineError:
+        if all(symbol == signature.batch_symbol for symbol in signature.symbols):
+            raise
+    # Nets that halve their inputs take sizes only that divide well.
+    well = (size * _STEP for size in _PRIMES)
+    sizes = dict(zip(signature.symbols, well, strict=False))
+    if signature.batch_symbol:
+        sizes[signature.batch_symbol] = 2
+    return _seen(signature, sizes, _STEP, make, infer)
+
+
+_PRIMES = (2, 11, 7, 13, 5, 17)
+_STEP = 16
+
+
+def _seen(
+    signature: Signature,
+    base: Mapping[str, int],
+    step: int,
+    make: Callable[[Mapping[str, int]], Feed],
+    infer: Callable[[Feed], Mapping[str, np.ndarray]],
+) -> Signature:
+    """The outputs at the ``base`` sizes, each symbol but the batch moved by ``step``."""
     first = infer(make(base))
+    steps = {symbol: 1 if symbol == signature.batch_symbol else step for symbol in base}
     moved = {
         symbol: {
-            name: array.shape for name, array in infer(make({**base, symbol: size + 1})).items()
+            name: array.shape
+            for name, array in infer(make({**base, symbol: size + steps[symbol]})).items()
         }
         for symbol, size in base.items()
     }
@@ -104,7 +130,10 @@ def with_outputs(
             TensorSpec(
                 name,
                 str(array.dtype),
-                tuple(_follows(moved, name, axis, size) for axis, size in enumerate(array.shape)),
+                tuple(
+                    _follows(moved, steps, name, axis, size)
+                    for axis, size in enumerate(array.shape)
+                ),
             )
             for name, array in first.items()
         ),
@@ -112,13 +141,17 @@ def with_outputs(
 
 
 def _follows(
-    moved: Mapping[str, Mapping[str, tuple[int, ...]]], name: str, axis: int, size: int
+    moved: Mapping[str, Mapping[str, tuple[int, ...]]],
+    steps: Mapping[str, int],
+    name: str,
+    axis: int,
+    size: int,
 ) -> int | str:
     """The symbol whose move changed this axis; else its fixed size."""
     for symbol, shapes in moved.items():
         if axis < len(shapes[name]) and shapes[name][axis] != size:
             changed_by = shapes[name][axis] - size
-            return symbol if changed_by == 1 else f"{symbol}_derived_{axis}"
+            return symbol if changed_by == steps[symbol] else f"{symbol}_derived_{axis}"
     return size
 
 

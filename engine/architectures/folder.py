@@ -287,10 +287,10 @@ def _run_for_outputs(module: Any, signature: Signature) -> Signature:
     """Run the model on a few sizes to see what it gives back."""
     import torch
 
-    from engine.tensors import arrays_of, tensors_for
+    from engine.tensors import arrays_of, tensors_for, torch_errors
 
     def infer(given: Feed) -> dict[str, np.ndarray]:
-        with torch.inference_mode():
+        with torch_errors("running the model"), torch.inference_mode():
             return arrays_of(module(*tensors_for(given, signature)), signature)
 
     def make(sizes: Mapping[str, int]) -> Feed:

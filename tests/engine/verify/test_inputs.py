@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engine.errors import InvalidModel
+from engine.feeds import with_outputs
 from engine.types import Signature, TensorSpec
 from engine.verify.inputs import feed, hash_of
 
@@ -53,3 +55,26 @@ def test_an_input_has_a_stream_of_its_own() -> None:
 
 def test_sizes_of_other_symbols() -> None:
     assert feed(SIGNATURE, "random", 2, 0, sizes={"sequence": 7})["tokens"].shape == (2, 7)
+
+
+def test_outputs_of_a_net_that_takes_sizes_that_divide_well_only() -> None:
+    wanted = Signature((TensorSpec("x", "float32", ("batch", 3, "height", "width")),))
+
+    def infer(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        batch, _, height, width = given["x"].shape
+        if height % 8 or width % 8:
+            raise InvalidModel(f"{height} by {width} cannot be halved three times.")
+        return {"y": np.zeros((batch, 5, height, width // 2), "float32")}
+
+    found = with_outputs(
+        wanted,
+        lambda sizes: feed(wanted, "random", 2, 0, sizes=sizes),
+        infer,  # type: ignore[arg-type]
+    )
+    assert found.outputs == (TensorSpec("y", "float32", ("batch", 5, "height", "width_derived_3")),)
+    with pytest.raises(InvalidModel):
+        with_outputs(SIGNATURE, lambda sizes: feed(SIGNATURE, "random", 2, 0, sizes=sizes), _never)
+
+
+def _never(_: object) -> dict[str, np.ndarray]:
+    raise InvalidModel("It runs on nothing.")
