@@ -1,7 +1,8 @@
 """The whole conformance run: ``python -m tests.conformance``.
 
 Prints the counts of each kind and every failure in one line. ``--write`` stores the result and
-renews the README's table; ``--only PATTERN`` runs the cases whose "kind/name" holds the pattern.
+renews the README's table; ``--only PATTERN`` runs the cases whose "kind/name" holds the pattern;
+``--open`` lowers every model with open axes, which shows what depends on sizes being known.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ def main(arguments: list[str]) -> int:
         elif ended.total() % 200 == 0:
             print(f"{ended.total()} of {len(counted)} …", flush=True)
 
-    errors = run(counted, processes=asked.processes, told=told)
+    worker = ("tests.conformance.worker", *(["open"] if asked.open else []))
+    errors = run(counted, processes=asked.processes, told=told, worker=worker)
     result = results.Result.of(errors, left_out)
     print(f"\n{result.counts_table()}\n\n{result.exclusions_table()}\n\n{result.failures_list()}")
     if asked.write:
-        if asked.only:
-            print("A part of the cases is not written down: leave out --only.")
+        if asked.only or asked.open:
+            print("Written down are all cases with the shapes they declare: no --only, no --open.")
             return 2
         result.write()
         results.write_readme(result)
@@ -48,6 +50,7 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
     parser.add_argument("--only", help="a regular expression, searched in kind/name")
+    parser.add_argument("--open", action="store_true", help="leave every input's axes open")
     parser.add_argument("--processes", type=int, default=2, help="how many at once (2)")
     parser.add_argument("--write", action="store_true", help="renew results.json and the README")
     return parser

@@ -26,16 +26,19 @@ def run(
     processes: int = 2,
     chunk: int = CHUNK,
     told: Told = lambda *_: None,
-    worker: str = "tests.conformance.worker",
+    worker: Sequence[str] = ("tests.conformance.worker",),
 ) -> dict[str, str | None]:
-    """Each case's error in one line, None when it passed. ``told`` hears of each as it ends."""
+    """Each case's error in one line, None when it passed. ``told`` hears of each as it ends.
+
+    ``worker`` is the module that runs a chunk, and what it is told beyond the two files.
+    """
     chunks = [names[start : start + chunk] for start in range(0, len(names), chunk)]
     with ThreadPoolExecutor(processes) as pool:
         parts = list(pool.map(lambda part: _chunk(part, told, worker), chunks))
     return {name: error for part in parts for name, error in part.items()}
 
 
-def _chunk(names: Sequence[str], told: Told, worker: str) -> dict[str, str | None]:
+def _chunk(names: Sequence[str], told: Told, worker: Sequence[str]) -> dict[str, str | None]:
     """A chunk, in as many processes as its cases bring down, plus one."""
     ended: dict[str, str | None] = {}
     while left := [name for name in names if name not in ended]:
@@ -50,14 +53,14 @@ def _chunk(names: Sequence[str], told: Told, worker: str) -> dict[str, str | Non
 
 
 def _process(
-    names: Sequence[str], ended: dict[str, str | None], told: Told, worker: str
+    names: Sequence[str], ended: dict[str, str | None], told: Told, worker: Sequence[str]
 ) -> tuple[str | None, str]:
     """Run one process, filling ``ended``; the case it died in, if it did, and how."""
     with tempfile.TemporaryDirectory() as folder:
         cases, results, log = (Path(folder) / name for name in ("cases", "results", "log"))
         cases.write_text(json.dumps(names), encoding="utf-8")
         results.touch()
-        command = [sys.executable, "-m", worker, str(cases), str(results)]
+        command = [sys.executable, "-m", worker[0], str(cases), str(results), *worker[1:]]
         environment = {
             **os.environ,
             "OMP_NUM_THREADS": "1",

@@ -1,7 +1,8 @@
-"""One process that runs a chunk of cases: ``python -m tests.conformance.worker CASES RESULTS``.
+"""One process that runs a chunk: ``python -m tests.conformance.worker CASES RESULTS [open]``.
 
 CASES is a JSON list of ids. RESULTS gets a JSON line when a case begins and one when it ends, so
-that whoever started this process knows which case it died in.
+that whoever started this process knows which case it died in. With ``open``, models are lowered
+with every axis of every input left open: what a case then needs to know of sizes it must compute.
 """
 
 from __future__ import annotations
@@ -17,13 +18,7 @@ from typing import Any
 
 from engine import registry
 from engine.errors import EngineError
-from engine.types import (
-    Artifact,
-    Feed,
-    RunnerOptions,
-    Signature,
-    TensorSpec,
-)
+from engine.types import Artifact, Dim, Feed, RunnerOptions, Signature, TensorSpec
 from tests.conformance.cases import Case, load, types
 
 SAVED_EVERY = 25
@@ -34,12 +29,12 @@ LINE = 200
 Infer = Callable[[Feed], list[Any]]
 
 
-def main(cases: Path, results: Path) -> None:
+def main(cases: Path, results: Path, *, open_axes: bool = False) -> None:
     """Run the cases that are named in a file, in its order."""
     with results.open("a", encoding="utf-8") as out:
         for name in json.loads(cases.read_text(encoding="utf-8")):
             print(json.dumps({"begins": name}), file=out, flush=True)
-            error = verdict(find(name))
+            error = verdict(find(name), open_axes=open_axes)
             print(json.dumps({"case": name, "error": error}), file=out, flush=True)
 
 
@@ -49,10 +44,10 @@ def find(name: str) -> Case:
     return next(case for case in load(kind) if case.id == name)
 
 
-def verdict(case: Case) -> str | None:
+def verdict(case: Case, *, open_axes: bool = False) -> str | None:
     """None when every output is as expected; else why not, in one line."""
     try:
-        judge(case)
+        judge(case, open_axes)
     except EngineError as error:
         return f"{type(error).__name__}: {error.message[:LINE]}"
     except AssertionError as error:
@@ -64,14 +59,15 @@ def verdict(case: Case) -> str | None:
     return None
 
 
-def judge(case: Case) -> None:
+def judge(case: Case, open_axes: bool = False) -> None:
     """Raises AssertionError, by onnx's own comparison, when an output is not as expected."""
     from onnx.backend.test.runner import Runner
 
     held = {tensor.name for tensor in case.model.graph.initializer}
     names = [value.name for value in case.model.graph.input if value.name not in held]
     feeds = [dict(zip(names, inputs, strict=False)) for inputs, _ in case.data]
-    with (from_disk if _by_disk(case) else in_memory)(case.model, feeds[0]) as infer:
+    signature = signature_of(case.model, feeds[0], open_axes=open_axes)
+    with (from_disk if _by_disk(case) else in_memory)(case.model, signature) as infer:
         for feed, (_, expected) in zip(feeds, case.data, strict=True):
             Runner.assert_similar_outputs(expected, infer(feed), rtol=case.rtol, atol=case.atol)
 
@@ -84,14 +80,14 @@ def _by_disk(case: Case) -> bool:
 
 
 @contextmanager
-def in_memory(model: Any, feed: Feed) -> Iterator[Infer]:
+def in_memory(model: Any, signature: Signature) -> Iterator[Infer]:
     """The model lowered to a concrete TensorFlow function, and that called."""
     import tensorflow as tf
 
     from engine.formats.savedmodel import building, support
 
     support.check(model)
-    built = building.build(model, signature_of(model, feed))
+    built = building.build(model, signature)
 
     def infer(feed: Feed) -> list[Any]:
         made = built.serve(*[tf.constant(array) for array in feed.values()])
@@ -101,14 +97,13 @@ def in_memory(model: Any, feed: Feed) -> Iterator[Infer]:
 
 
 @contextmanager
-def from_disk(model: Any, feed: Feed) -> Iterator[Infer]:
+def from_disk(model: Any, signature: Signature) -> Iterator[Infer]:
     """The model converted as Assay converts, written, and read again by the format's runner."""
     import onnx
 
     with tempfile.TemporaryDirectory() as name:
         path, out = Path(name) / "model.onnx", Path(name) / "savedmodel"
         onnx.save(model, path)
-        signature = signature_of(model, feed)
         source = Artifact("case", "onnx", path, "", path.stat().st_size, signature)
         options = registry.format_named("savedmodel").options()
         made = registry.edge("onnx", "savedmodel")(source, out, options)
@@ -117,16 +112,16 @@ def from_disk(model: Any, feed: Feed) -> Iterator[Infer]:
             yield lambda feed: [runner.infer(feed)[item.name] for item in model.graph.output]
 
 
-def signature_of(model: Any, feed: Feed) -> Signature:
-    """As the graph declares it; an axis it leaves open stays open."""
+def signature_of(model: Any, feed: Feed, *, open_axes: bool = False) -> Signature:
+    """As the graph declares it; an axis it leaves open stays open, and on request every axis."""
     inputs = [value for value in model.graph.input if value.name in feed]
     return Signature(
-        tuple(_spec(value, feed[value.name].shape) for value in inputs),
-        tuple(_spec(value, ()) for value in model.graph.output),
+        tuple(_spec(value, feed[value.name].shape, open_axes) for value in inputs),
+        tuple(_spec(value, (), False) for value in model.graph.output),
     )
 
 
-def _spec(value: Any, shape: tuple[int, ...]) -> TensorSpec:
+def _spec(value: Any, shape: tuple[Dim, ...], open_axes: bool) -> TensorSpec:
     from onnx import helper
 
     tensor = value.type.tensor_type
@@ -136,8 +131,10 @@ def _spec(value: Any, shape: tuple[int, ...]) -> TensorSpec:
             dim.dim_value if dim.HasField("dim_value") else dim.dim_param or f"{value.name}_{axis}"
             for axis, dim in enumerate(tensor.shape.dim)
         )
+    if open_axes:
+        shape = tuple(f"{value.name}_{axis}" for axis in range(len(shape)))
     return TensorSpec(value.name, dtype, shape)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), open_axes="open" in sys.argv[3:])

@@ -37,11 +37,22 @@ def identity(node: Node, x: Any, *rest: Any) -> Any:
 @op("Dropout", since=12, layout="any")
 def dropout(node: Node, x: Any, ratio: Any = None, training: Any = None) -> Any:
     """As above; a model in training mode is refused, for its answers are random."""
+    mode = node.value(2)
+    if training is not None and mode is not None and mode.array is None:
+        return _dropped(x, ratio, training)
     if training is not None and node.known(2, "training_mode"):
         rate = node.known(1, "ratio")
         if rate is None or rate != 0:
             raise node.unsupported("it drops values at random (training_mode is true)")
     return (x, tf.ones_like(x, dtype=tf.bool)) if node.wants(1) else x
+
+
+def _dropped(x: Any, ratio: Any, training: Any) -> tuple[Any, Any]:
+    """Whether it trains is an input: then each call decides."""
+    asked = tf.constant(0.5) if ratio is None else tf.cast(tf.reshape(ratio, []), tf.float32)
+    rate = tf.where(tf.reshape(training, []), asked, tf.zeros([]))
+    kept = tf.random.uniform(tf.shape(x)) >= rate
+    return tf.where(kept, x / tf.cast(1 - rate, x.dtype), tf.zeros([], x.dtype)), kept
 
 
 @op("Elu", layout="any")

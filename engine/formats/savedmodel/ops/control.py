@@ -92,6 +92,8 @@ def scan_of_batches(node: Node, lens: Value | None, *inputs: Value) -> Any:
         return list(_repeat(body, length, tf.constant(True), tensors[:states]))
 
     tensors = [value.plain() for value in inputs]
+    if tensors[0].shape[0] is None:
+        raise node.unsupported("a batch of open size in opset 8; convert the model to opset 9")
     batch = tf.unstack(tensors[0])
     rows = [one([tensor[at] for tensor in tensors]) for at in range(len(batch))]
     return tuple(tf.stack(items) for items in zip(*rows, strict=True))

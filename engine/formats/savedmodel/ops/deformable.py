@@ -17,9 +17,11 @@ def deform_conv(
     if x.shape.rank != 4:
         raise node.unsupported("it works over other than two axes of space")
     groups, fields = node.get("group", 1), node.get("offset_group", 1)
+    if None in weight.shape.as_list():
+        raise node.unsupported("the shape of its weight is open")
     rows, columns, high, wide = _places(node, weight, offset, fields)
-    batch, channels, outs = tf.shape(x)[0], x.shape[1], weight.shape[0]
-    samples = _bilinear(x, rows, columns, fields)
+    batch, channels, outs = tf.shape(x)[0], weight.shape[1] * groups, weight.shape[0]
+    samples = _bilinear(x, rows, columns, fields, channels // fields)
     if mask is not None:
         samples *= tf.reshape(mask, [batch, fields, -1, 1])
     taps = weight.shape[2] * weight.shape[3]
@@ -52,11 +54,11 @@ def _places(node: Node, weight: Any, offset: Any, fields: int) -> tuple[Any, Any
     return tf.reshape(rows, flat), tf.reshape(columns, flat), high, wide
 
 
-def _bilinear(x: Any, rows: Any, columns: Any, fields: int) -> Any:
+def _bilinear(x: Any, rows: Any, columns: Any, fields: int, channels: int) -> Any:
     """(batch, field, samples, channels of the field): the four neighbours, weighted."""
     shape = tf.shape(x)
     high, wide = shape[2], shape[3]
-    points = tf.reshape(x, [shape[0], fields, x.shape[1] // fields, high * wide])
+    points = tf.reshape(x, [shape[0], fields, channels, high * wide])
     points = tf.transpose(points, [0, 1, 3, 2])
     top, left = tf.floor(rows), tf.floor(columns)
     total = None

@@ -12,7 +12,9 @@ from engine.formats.savedmodel.table import op
 @op("AffineGrid")
 def affine_grid(node: Node, theta: Any, size: Any) -> Any:
     """Places from -1 to 1 along each axis of space, moved by an affine map; x comes first."""
-    space = theta.shape[1]
+    space = theta.shape[1] or (size.shape[0] or 2) - 2
+    if not space:
+        raise node.unsupported("over how many axes is open")
     aligned = bool(node.get("align_corners", 0))
     sizes = tf.unstack(tf.cast(size, tf.int32), space + 2)[2:]
     axes = [_steps(count, aligned, theta.dtype) for count in sizes]

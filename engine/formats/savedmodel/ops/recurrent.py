@@ -41,13 +41,13 @@ def rnn(node: Node, x: Any, w: Any, r: Any, b: Any = None, lens: Any = None, h: 
         return step
 
     bias = None if b is None else _summed(b)
-    return _run(node, x, w, r.shape[-1], bias, lens, [h], cell, ["Tanh"])
+    return _run(node, x, w, _hidden(node, r), bias, lens, [h], cell, ["Tanh"])
 
 
 @op("GRU")
 def gru(node: Node, x: Any, w: Any, r: Any, b: Any = None, lens: Any = None, h: Any = None) -> Any:
     """Update gate, reset gate, hidden gate; the reset before or after the state's product."""
-    size = r.shape[-1]
+    size = _hidden(node, r)
     after = bool(node.get("linear_before_reset", 0))
     own, states_own = (None, None) if b is None else tf.split(b, 2, axis=1)
 
@@ -100,7 +100,15 @@ def lstm(
         return step
 
     bias = None if b is None else _summed(b)
-    return _run(node, x, w, r.shape[-1], bias, lens, [h, c], cell, ["Sigmoid", "Tanh", "Tanh"])
+    return _run(node, x, w, _hidden(node, r), bias, lens, [h, c], cell, ["Sigmoid", "Tanh", "Tanh"])
+
+
+def _hidden(node: Node, r: Any) -> int:
+    """How many numbers a state has, which must be known."""
+    size = r.shape[-1] or node.get("hidden_size")
+    if not size:
+        raise node.unsupported("the size of its state is open")
+    return int(size)
 
 
 def _summed(b: Any) -> Any:
@@ -155,6 +163,8 @@ def _over_time(
 
     def step(at: Any, made: Any, before: tuple[Any, ...]) -> tuple[Any, Any, tuple[Any, ...]]:
         after = cell(products[at], before)
+        for new, old in zip(after, before, strict=True):
+            new.set_shape(old.shape)
         out = after[0]
         if lens is not None:
             alive = (at < tf.cast(lens, tf.int32))[:, None]

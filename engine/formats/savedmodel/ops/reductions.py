@@ -29,7 +29,7 @@ _REDUCE: dict[str, Callable[[Any, Any, bool], Any]] = {
 @op(*_REDUCE, layout="own")
 def reduce(node: Node, x: Value, axes: Value | None = None) -> Any:
     """Over ``axes``; without any over all, or (``noop_with_empty_axes``) over none."""
-    over, keep = _axes(node, axes), bool(node.get("keepdims", 1))
+    over, keep = _axes(node, axes, x.rank), bool(node.get("keepdims", 1))
     rank = x.rank
     if isinstance(over, list) and over and x.only_last and rank is not None:
         places = [last_axis(axis, rank) for axis in over]
@@ -40,17 +40,25 @@ def reduce(node: Node, x: Value, axes: Value | None = None) -> Any:
     return _reduced(node.op, x.plain(), over, keep)
 
 
-def _axes(node: Node, axes: Value | None) -> Any:
+def _axes(node: Node, axes: Value | None, rank: int | None) -> Any:
     """A list where they are known, else a tensor; None for every axis."""
-    if axes is None:
-        found = node.get("axes")
-    elif axes.shape == (0,):
-        found = []
-    else:
-        found = axes.elements() if axes.array is not None else axes.plain()
+    found = node.get("axes") if axes is None else _given(axes)
+    still = bool(node.get("noop_with_empty_axes", 0))
     if found is None or (isinstance(found, list) and not found):
-        return [] if node.get("noop_with_empty_axes", 0) else None
-    return found
+        return [] if still else None
+    if axes is None or isinstance(found, list) or still or axes.shape not in (None, (None,)):
+        return found
+    if rank is None:
+        raise node.unsupported("the rank of its input is open, and so are its axes")
+    # Only running shows whether there are any.
+    every = tf.range(rank, dtype=found.dtype)
+    return tf.cond(tf.equal(tf.size(found), 0), lambda: every, lambda: found)
+
+
+def _given(axes: Value) -> Any:
+    if axes.shape == (0,):
+        return []
+    return axes.elements() if axes.array is not None else axes.plain()
 
 
 def _reduced(operator: str, x: Any, axes: Any, keep: bool) -> Any:

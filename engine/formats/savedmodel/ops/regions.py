@@ -164,11 +164,14 @@ def max_unpool(node: Node, x: Any, indices: Any, wanted: Any = None) -> Any:
 @op("Col2Im")
 def col2im(node: Node, x: Any, image: Any, block: Any) -> Any:
     """Columns of blocks summed back into the picture they were taken from."""
-    space = image.shape[0]
+    space = image.shape[0] or block.shape[0] or len(node.get("strides") or ())
+    if not space:
+        raise node.unsupported("over how many axes is open")
     strides, dilations = node.get("strides") or [1] * space, node.get("dilations") or [1] * space
     pads = node.get("pads") or [0] * 2 * space
     image, block = tf.cast(image, tf.int64), tf.cast(block, tf.int64)
     shape = tf.shape(x, tf.int64)
+    image, block = (tf.ensure_shape(item, [space]) for item in (image, block))
     padded = image + [pads[at] + pads[space + at] for at in range(space)]
     steps = (padded - dilations * (block - 1) - 1) // strides + 1
     place = tf.zeros([], tf.int64)

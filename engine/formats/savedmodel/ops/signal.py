@@ -54,8 +54,8 @@ def _transformed(node: Node, x: Any, length: Any, axis: Any) -> Any:
 
 def _complex(x: Any) -> Any:
     parts = tf.cast(x, tf.float64)  # Long sums of terms that cancel.
-    imaginary = tf.zeros_like(parts[..., 0]) if x.shape[-1] == 1 else parts[..., 1]
-    return tf.complex(parts[..., 0], imaginary)
+    # The sum of one number, or of none where all are real: which it is may be open.
+    return tf.complex(parts[..., 0], tf.reduce_sum(parts[..., 1:], -1))
 
 
 def _pairs(x: Any, dtype: Any) -> Any:
