@@ -18,7 +18,7 @@ from engine import registry, store
 from engine.bench import session
 from engine.bench.model import Variant
 from engine.bench.plan import make_plan
-from engine.errors import BadRequest, EngineError, TaskCancelled
+from engine.errors import BadRequest, EngineError, NoRoute, TaskCancelled
 from engine.files import hash_path, publish, size_of
 from engine.jobs.evidence import plain
 from engine.jobs.protocol import LONGEST_TEXT, TEXT, Limits, Steps, Task
@@ -263,7 +263,7 @@ def _convert_one(
     ``known`` remembers the stops of this job, so that two targets share their way.
     """
     artifact = model.artifact
-    route = registry.route(artifact.format, target.format, artifact)
+    route = _route(artifact, target)
     for index, (_, stop) in enumerate(route):
         asked = target if index == len(route) - 1 else Target(stop)
         where = (artifact.id, asked.key)
@@ -271,6 +271,16 @@ def _convert_one(
             known[where] = _one_edge(steps, model, artifact, asked)
         artifact = known[where]
     return artifact
+
+
+def _route(artifact: Artifact, target: Target) -> tuple[tuple[str, str], ...]:
+    """The way to a target. Raises NoRoute with the reason that the Model page gives."""
+    try:
+        return registry.route(artifact.format, target.format, artifact)
+    except NoRoute as error:
+        known = {reach.format: reach.reason for reach in reach_from(artifact)}
+        why = known.get(target.format, error.message)
+        raise NoRoute(why, hint=error.hint) from error
 
 
 def _one_edge(steps: Steps, model: Model, source: Artifact, asked: Target) -> Artifact:

@@ -89,7 +89,7 @@ def test_asking_for_the_format_it_has_already(workspace: Path, tmp_path: Path) -
     onnx_model(path, [("Relu", ["x"], ["y"])], shape=(2, 4))
     done = engine("run", "--model", str(path), "--to", "onnx", "--report", str(out))
     assert done.returncode == 3, done.stderr
-    assert "ONNX: not made. The model is ONNX already" in done.stdout
+    assert "ONNX: not made." in done.stdout and "nothing to fold" in done.stdout
     report = import_report(out.read_text())
     assert report.measurement is not None
     (variant,) = report.measurement.plan.variants
