@@ -21,7 +21,7 @@ and TensorRT reads."""
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A runtime, the opsets it reads, and who says so."""
+    """A runtime, the opsets it reads, and who says so. Releases the source has not are left out."""
 
     runtime: str
     low: int
@@ -34,11 +34,9 @@ _TRT = "the ONNX operator support pages of NVIDIA's TensorRT documentation"
 READERS = (
     Reader("ONNX Runtime 1.12", 7, 17, _ORT),
     Reader("ONNX Runtime 1.14", 7, 18, _ORT),
-    Reader("ONNX Runtime 1.16", 7, 19, _ORT),
+    Reader("ONNX Runtime 1.15 to 1.16", 7, 19, _ORT),
     Reader("ONNX Runtime 1.17", 7, 20, _ORT),
     Reader("ONNX Runtime 1.18 to 1.20", 7, 21, _ORT),
-    Reader("ONNX Runtime 1.21", 7, 22, _ORT),
-    Reader("ONNX Runtime 1.22", 7, 23, _ORT),
     Reader("ONNX Runtime 1.32", 7, 28, "loaded a model of each with the installed version"),
     Reader("TensorRT 8.5", 7, 17, _TRT),
     Reader("TensorRT 10", 9, 24, _TRT),
