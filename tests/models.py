@@ -202,13 +202,13 @@ def verified(
     return parse(Verification, result["verification"])
 
 
-def stored_writer(home: Path) -> Model:
-    """A tiny GGUF model that writes nonsense, in the store, its file in the folder ``home``."""
+def stored_writer(home: Path, layers: int = 2, context: int = 128) -> Model:
+    """A small GGUF model that writes nonsense, in the store, its file in the folder ``home``."""
     from engine import store
     from engine.samples.llama7b import TYPES, Shape, make
 
     home.mkdir(parents=True, exist_ok=True)
-    shape = Shape(layers=2, width=256, inner=512, heads=4, vocabulary=3000, context=128)
+    shape = Shape(layers, width=256, inner=512, heads=4, vocabulary=3000, context=context)
     make(shape, TYPES["Q8_0"], home / "model.gguf", lambda *_: None)
     form = registry.format_named("gguf")
     assert form.read_signature is not None

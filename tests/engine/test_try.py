@@ -117,11 +117,13 @@ def test_the_same_prompt_again_is_a_new_answer(writer: Model) -> None:
     assert client.submit_try(asked(writer)) == f"{first}-2"
 
 
-def test_a_stopped_answer_keeps_what_was_written(writer: Model) -> None:
+def test_a_stopped_answer_keeps_what_was_written(workspace: Path) -> None:
+    # Deep enough that it is still writing, seconds later, when it is told to stop.
+    writer = stored_writer(workspace / "models" / "slow", layers=48, context=2048)
     steps = DirectSteps("stopped", lambda *_: None)
     steps.cancelled = lambda: bool(steps.partial.get("text"))
     with pytest.raises(TaskCancelled):
-        try_out(steps, replace(asked(writer), prompt="The", most=120))
+        try_out(steps, replace(asked(writer), prompt="The", most=1000))
     assert steps.partial["text"]
 
 
