@@ -105,7 +105,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         type=_targets,
         required=True,
         metavar="onnx,gguf:type=Q4_K_M,…",
-        help="formats with their options, or 'all': every one the model reaches here",
+        help="formats with their options, or 'all': every other one the model reaches here",
     )
     run.add_argument("--preset", choices=tuple(PRESETS), default="quick")
     run.add_argument("--batch", type=_batches, default=(1,), metavar="1,8")
@@ -181,7 +181,8 @@ def _three_jobs(
 def _every_target(model_id: str) -> tuple[Target, ...]:
     """Each format that the model reaches on this machine, as it is made by default."""
     original = store.models.load(model_id).artifact
-    return tuple(Target(name) for name in registry.targets(original.format, original))
+    reached = registry.targets(original.format, original)
+    return tuple(Target(name) for name in reached if name != original.format)
 
 
 def _import_request(asked: argparse.Namespace) -> ImportRequest:

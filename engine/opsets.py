@@ -1,7 +1,7 @@
 """Opsets of ONNX: which runtime reads which, and a graph moved from one to another.
 
-Imports onnx only inside functions. A target's converter calls ``at_most`` where its parser reads
-older opsets only.
+Imports onnx only inside functions. A converter calls ``at_most`` where what comes
+after knows older opsets better.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def at_most(model: Any, opset: int) -> tuple[Any, tuple[str, ...]]:
     found = opset_of(model)
     if found <= opset:
         return model, ()
-    return moved(model, opset), (f"Moved from opset {found} down to {opset}, the newest it reads.",)
+    return moved(model, opset), (f"Moved from opset {found} down to {opset}.",)
 
 
 def _why(error: Exception, down: bool) -> str:

@@ -1,4 +1,4 @@
-"""The three jobs, each an ordered set of tasks: bring a model, convert it, measure it.
+"""The jobs, each an ordered set of tasks: bring a model, convert it, try it, measure it.
 
 The same functions run in the host (each task a durable step) and in the shell (each task at
 once); ``Steps`` is the difference. Nothing here imports a framework: tasks do, in their workers.

@@ -91,8 +91,8 @@ def _sample(kind: Stored) -> Sample:
     return Sample(
         f"llama7b-{kind.name.lower()}",
         f"LLaMA-7B shape, {kind.name}",
-        f"A GGUF file of {size} as large and as fast as LLaMA-7B, for its table to be measured "
-        "here. Random weights: its answers mean nothing.",
+        f"A GGUF file of {size} as large and as fast as LLaMA-7B, the model of the founding "
+        "document's table. Random weights: its answers mean nothing.",
         {
             "Weights": "random, from a fixed seed",
             "Shape": f"{SHAPE.layers} layers, width {SHAPE.width:,}, {SHAPE.inner:,} inside, "
@@ -175,7 +175,7 @@ def _library() -> Any:
     if not home.is_dir():
         raise MissingDependency(
             "llama.cpp's gguf package is not in this environment.",
-            hint="`make setup` puts it there (scripts/llama_converter).",
+            hint="`make env` puts it there (scripts/llama_converter).",
         )
     if str(home) not in sys.path:
         sys.path.insert(0, str(home))

@@ -17,6 +17,11 @@ _KINDS = {
     "state_dict": "State dict",
     "safetensors": "Safetensors",
     "huggingface": "Hugging Face",
+    "savedmodel": "SavedModel",
+    "keras": "Keras",
+    "gguf": "GGUF",
+    "tensorrt_plan": "Prepared for TensorRT",
+    "own_code": "Own model.py",
 }
 _ORIGINS = {
     "carried": "The file carries this signature itself.",

@@ -13,8 +13,9 @@ from pages.components.upload import Uploaded, uploader
 
 TAKES = (
     "ONNX (.onnx, or a zip with its external data), TorchScript, torch.export (.pt2), a state_dict "
-    "(.pt, .pth, .safetensors), Keras (.keras), a zip of a Hugging Face or SavedModel folder, "
-    "or, where the operator allows it, of a model.py with its weights. Recognised by content."
+    "(.pt, .pth, .safetensors), Keras (.keras), GGUF (.gguf), a zip of a Hugging Face or "
+    "SavedModel folder, an ONNX model prepared for TensorRT, or, where the operator allows it, "
+    "a zip of a model.py with its weights. Recognised by content."
 )
 _ICONS = {"resnet50": "image", "digits": "looks_5", "adaptive": "fork_right", "llama": "chat"}
 _IN_A_ROW = 4

@@ -18,8 +18,9 @@ from tests.conformance.run import run
 
 
 def main(arguments: list[str]) -> int:
-    """Run, print, and write where asked. Failures are counted; they do not change the exit code."""
+    """Run, print, and write where asked. Exit status 1 when a case that used to pass fails."""
     asked = _parser().parse_args(arguments)
+    known = results.Result.stored()
     cases = [case for kind in KINDS for case in load(kind)]
     if asked.only:
         cases = [case for case in cases if re.search(asked.only, case.id)]
@@ -44,6 +45,10 @@ def main(arguments: list[str]) -> int:
             return 2
         result.write()
         results.write_readme(result)
+    lost = set(errors) & set(known.passed) - set(result.passed)
+    if lost and not asked.open:
+        print(f"\nThese passed when the results were last written: {', '.join(sorted(lost))}.")
+        return 1
     return 0
 
 

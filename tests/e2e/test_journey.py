@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from engine.reports.model import SCHEMA_VERSION
 from tests.e2e.conftest import SHOTS, App
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -202,7 +203,7 @@ def test_the_exported_report_is_whole(journey: Journey, app: App) -> None:
     report_id = parse_qs(urlparse(journey.report_url).query)["id"][0]
     with urllib.request.urlopen(f"{app.url}/api/v1/reports/{report_id}.json") as answered:
         report = json.load(answered)
-    assert report["schema_version"] == 1
+    assert report["schema_version"] == SCHEMA_VERSION
     assert {item["format"] for item in report["artifacts"]} == {"torch", "onnx", "torchscript"}
     assert report["advice"]["origin"] == "tree"
     assert all(len(block["samples_ns"]) > 0 for block in report["measurement"]["blocks"])

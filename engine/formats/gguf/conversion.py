@@ -13,7 +13,7 @@ from engine.formats.gguf.about import signature_of
 from engine.formats.gguf.file import check
 from engine.formats.gguf.llama import LLAMA
 from engine.formats.gguf.quantizations import QUANTIZATIONS, GgufOptions, Quantization
-from engine.formats.gguf.quantize import quantize, refuse_without_matrix
+from engine.formats.gguf.quantize import quantize, refuse_without_matrix, report_of
 from engine.registry import Conversion, converter
 from engine.types import Artifact, Signature, Step
 
@@ -46,7 +46,7 @@ def _about_folder(model: Path) -> str | None:
     known = llama_converter.known()
     if not known:
         return (
-            "llama.cpp's converter is not in this environment; `make setup` puts it there "
+            "llama.cpp's converter is not in this environment; `make env` puts it there "
             "(scripts/llama_converter)."
         )
     named = (config.get("architectures") or [None])[0]
@@ -102,4 +102,4 @@ def _conversion(
         options={"type": wanted.name},
         notes=notes,
     )
-    return Conversion(signature, step, wanted.name)
+    return Conversion(signature, step, wanted.name, report_of(out, wanted))

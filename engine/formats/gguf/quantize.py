@@ -53,7 +53,7 @@ def gguf_from_gguf(source: Artifact, out: Path, options: GgufOptions) -> Convers
         options={"type": wanted.name},
         notes=notes,
     )
-    return Conversion(source.signature, step, wanted.name)
+    return Conversion(source.signature, step, wanted.name, report_of(out, wanted))
 
 
 def quantize(source: Path, out: Path, wanted: Quantization, threads: int) -> tuple[str, ...]:
@@ -87,6 +87,14 @@ def _notes(header: Header, wanted: Quantization) -> tuple[str, ...]:
             f"no multiple of that: {some}.",
         )
     return notes
+
+
+def report_of(path: Path, wanted: Quantization) -> str:
+    """Every tensor that has another type than the one asked for, a line each; often none."""
+    fallen = fallbacks(check(path), wanted)
+    if not fallen:
+        return ""
+    return "\n".join((f"Not stored as {wanted.name}, but as the type in brackets:", *fallen))
 
 
 def fallbacks(header: Header, wanted: Quantization) -> tuple[str, ...]:

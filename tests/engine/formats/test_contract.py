@@ -56,7 +56,7 @@ def test_a_format_that_cannot_work_here_says_what_it_needs(name: str) -> None:
     pytest.skip(f"the contract of {form.label} cannot be run here: {form.lacks}")
 
 
-def test_edges_are_those_of_the_spine() -> None:
+def test_the_edges_between_pytorch_and_onnx_are_there() -> None:
     assert {
         ("torch", "onnx"),
         ("torch", "torchscript"),

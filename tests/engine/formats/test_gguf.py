@@ -117,6 +117,7 @@ def test_tensors_that_fell_back_are_named(whole: Artifact, tmp_path: Path) -> No
     assert "blk.0.attn_q.weight (Q5_0)" in fallen
     assert not any("_K" in name for name in header.mix)
     assert f"{len(fallen)} of {len(header.tensors)} tensors fell back" in made.step.notes[1]
+    assert made.report.splitlines()[1:] == list(fallen), "the note shows some, the report all"
     assert not fallbacks(header, QUANTIZATIONS["Q4_0"]), "rows of 64 fit blocks of 32"
 
 

@@ -82,6 +82,9 @@ def test_a_job_that_waits_for_another_host_holds_up_nobody(start: Start, tmp_pat
     store.jobs.add("waits", "probe", "A test", wanted)
     start()
     assert ended(submit(sleeper("one", 0, tmp_path / "marks"))).state is JobState.DONE
+    here = {**wanted, "targets": [{"format": "onnx", "options": {}}]}
+    store.jobs.add("runs", "probe", "A test", here)
+    assert until(lambda: store.jobs.load("runs").handed_over), "a host that has it takes it up"
     left = store.jobs.load("waits")
     assert left.state is JobState.QUEUED and not left.handed_over
     client.cancel("waits")
