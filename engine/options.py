@@ -105,7 +105,7 @@ def _fitting(item: Choice, value: Scalar, owner: str) -> Scalar:
     elif isinstance(item.default, int):
         low = -math.inf if item.low is None else item.low
         high = math.inf if item.high is None else item.high
-        if re.fullmatch(r"-?\d+", text) and low <= int(text) <= high:
+        if re.fullmatch(r"-?[0-9]{1,18}", text) and low <= int(text) <= high:
             return int(text)
         expected = f"a whole number from {item.low} to {item.high}"
     elif not re.search("[:,]", text):

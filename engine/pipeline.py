@@ -207,8 +207,9 @@ def artifact_to_try(request: TryRequest) -> Artifact:
     spec = registry.format_named(artifact.format)
     if not spec.writes_text:
         raise BadRequest(f"{spec.label} is not run as a writer of text.", hint="Convert to GGUF.")
+    length = len(request.prompt) if request.prompt.strip() else 0
     for what, value, low, high in (
-        ("The prompt has {:,} characters", len(request.prompt.strip()), 1, request.LONGEST_PROMPT),
+        ("The prompt has {:,} characters", length, 1, request.LONGEST_PROMPT),
         ("{:,} tokens are asked for", request.most, 1, request.MOST_TOKENS),
         ("The temperature is {:g}", request.temperature, 0, request.HIGHEST_TEMPERATURE),
     ):

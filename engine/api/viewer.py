@@ -24,7 +24,7 @@ from starlette.routing import Route
 from engine import store
 from engine.api.answers import answering
 from engine.errors import BadRequest, MissingDependency, NotFound
-from engine.graphs import graph_file, graph_part, viewable
+from engine.graphs import LARGEST, graph_file, graph_part, viewable
 from engine.types import Artifact
 
 POLICY = (
@@ -66,12 +66,16 @@ async def view(request: Request) -> Response:
         raise BadRequest(refused, hint="The Model page lists its operators and signature.")
     page = _page(graph_file(artifact).name, artifact.format, request.query_params.get("theme", ""))
     # Netron asks a stranger where its reader lives before it shows this consent: it is given here.
-    consent = f"consent=1; Path={request.url.path}; SameSite=Strict"
+    consent = f"consent=1; Path=/viewer/{kind}/{quote(key)}/; SameSite=Strict"
     return HTMLResponse(page, headers={**_HEADERS, "Set-Cookie": consent})
 
 
 def _find(kind: str, key: str) -> Artifact:
     """The artifact, or a model's original. Raises NotFound."""
+    if kind not in ("model", "artifact"):
+        raise NotFound(
+            "There is nothing of that kind to look at.", hint="Open it from the Model page."
+        )
     artifact = store.models.load(key).artifact if kind == "model" else store.artifacts.load(key)[0]
     if not artifact.path.exists():
         raise NotFound("The files of this model are gone.", hint="Bring it in again.")
@@ -118,10 +122,17 @@ def _data(artifact: Artifact, name: str) -> Response:
     file = graph_file(artifact)
     beside = file.parent / name
     inside = artifact.path.is_dir() and beside.resolve().is_relative_to(artifact.path.resolve())
-    if beside != file and not (inside and beside.is_file()):
+    single = beside == file == artifact.path
+    if not single and not (inside and beside.is_file()):
         raise NotFound("The model has no such file.", hint="Open the graph from the Model page.")
     headers = {**_HEADERS, "Content-Encoding": "identity"}
     part = graph_part(artifact) if beside == file else None
+    if part is not None and part > LARGEST:
+        raise BadRequest(
+            f"The graph alone has {part / 1e6:,.0f} MB; a browser opens at most "
+            f"{LARGEST / 1e6:,.0f} MB.",
+            hint="The Model page lists its operators and signature.",
+        )
     if part is not None:
         with file.open("rb") as whole:
             return Response(whole.read(part), media_type=_BYTES, headers=headers)

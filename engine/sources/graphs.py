@@ -26,6 +26,18 @@ _REACHES_OUT = re.compile(
     re.ASCII,
 )
 """Operators that read or write files, talk to other processes, run Python or end the process."""
+_STATE = re.compile(
+    r"VarHandleOp|VariableV2|ReadVariableOp|VarIsInitializedOp|VariableShape|DisableCopyOnRead"
+    r"|Assign(?:Add|Sub)?VariableOp|Resource(?:Gather|GatherNd|StridedSliceAssign|Scatter\w+)"
+    r"|DestroyResourceOp|If|Case|While|Assert|CheckNumerics(?:V2)?|GuaranteeConst|Empty"
+    r"|Random\w+|TruncatedNormal|ParameterizedTruncatedNormal|Multinomial|Stateful\w+|Rng\w+"
+    r"|StatelessRandomGetAlg|NonDeterministicInts|SampleDistortedBoundingBox(?:V2)?"
+    r"|(?:Anonymous)?(?:Mutable|MutableDense)?HashTable\w*|LookupTable\w+|InitializeTableV2"
+    r"|TensorArray\w*|Stack(?:Push|Pop|Close)?V2|CudnnRNN\w*",
+    re.ASCII,
+)
+"""Of the operators with an effect, those that only touch the model's own memory. TensorFlow marks
+the ones with an effect; any other of them, known today or not, is refused."""
 _SAVER = frozenset(("SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename"))
 """What every SavedModel holds to write and read its own variables; allowed there only."""
 _NAMED = 4
@@ -79,14 +91,16 @@ def check(graph: Any) -> None:
         for node in nodes:
             if node.op in library or (name in saver and node.op in _SAVER):
                 continue
-            if _REACHES_OUT.search(node.op):
+            kind = known.get(node.op)
+            stateful = kind is not None and kind.is_stateful
+            if _REACHES_OUT.search(node.op) or (stateful and not _STATE.fullmatch(node.op)):
                 raise UnsafeModel(
                     f"This SavedModel uses the operator {one_line(node.op)!r} "
                     f"({one_line(node.name)!r}), which reaches outside of the model.",
                     hint="It was not loaded. Save the model again without operators that touch "
                     "files, data sets, other processes or Python.",
                 )
-            if known.get(node.op) is None:
+            if kind is None:
                 raise UnsupportedModel(
                     f"This SavedModel uses the custom operator {one_line(node.op)!r} "
                     f"({one_line(node.name)!r}).",
@@ -103,9 +117,18 @@ def _functions_of_the_saver(graph: Any, library: dict[str, Any]) -> frozenset[st
     own = [node for node in graph.graph_def.node if node.name in ends]
     other = [node for node in graph.graph_def.node if node.name not in ends]
     roots = {name for node in other for name in _called(node, library)}
-    roots |= set(graph.object_graph_def.concrete_functions) & set(library)
+    roots |= _callable(graph.object_graph_def) & set(library)
     called = _reached({name for node in own for name in _called(node, library)}, library)
     return frozenset(called - _reached(roots, library))
+
+
+def _callable(objects: Any) -> set[str]:
+    """The functions that whoever loads the model can call, however the objects name them."""
+    names = set(objects.concrete_functions)
+    for node in objects.nodes:
+        names.add(node.bare_concrete_function.concrete_function_name)
+        names.update(node.function.concrete_functions)
+    return names
 
 
 def _reached(roots: set[str], library: dict[str, Any]) -> set[str]:
@@ -123,10 +146,13 @@ def _called(node: Any, library: dict[str, Any]) -> Iterator[str]:
     """The functions of the library that a node names, as its operator or in its attributes."""
     if node.op in library:
         yield node.op
-    for value in node.attr.values():
+    pending = list(node.attr.values())
+    while pending:
+        value = pending.pop()
         for function in (value.func, *value.list.func):
             if function.name in library:
                 yield function.name
+            pending += function.attr.values()
 
 
 Meaning = tuple[str, Any]

@@ -122,7 +122,9 @@ def _objects(config: Any) -> Iterator[dict[str, Any]]:
         if isinstance(here, dict):
             if "class_name" in here:
                 yield here
-            pending += [value for key, value in here.items() if key != "compile_config"]
+            # Of the outermost one alone Keras leaves out how it was trained.
+            left_out = "compile_config" if here is config else None
+            pending += [value for key, value in here.items() if key != left_out]
         elif isinstance(here, list):
             pending += here
 

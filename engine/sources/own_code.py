@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.architectures import folder, own_code
-from engine.errors import BadRequest, InvalidModel
+from engine.errors import BadRequest, InvalidModel, UnsafeModel
 from engine.records import parse
 from engine.sources import archive, weights
 from engine.sources.detect import WEIGHTS
@@ -48,12 +48,20 @@ def _unpacked(path: Path, scratch: Path) -> Path:
 
 def _arguments(home: Path, wanted: Wanted) -> dict[str, Any]:
     """What the class is called with: the config that was given, else kwargs.json."""
-    given = wanted.config or home / _ARGUMENTS
+    given = wanted.config or _own(home, _ARGUMENTS)
     return read_config(given) if given.is_file() else {}
 
 
+def _own(home: Path, name: str) -> Path:
+    """A file beside model.py. Raises UnsafeModel where it is a link to somewhere else."""
+    path = home / name
+    if path.resolve().parent != home.resolve():
+        raise UnsafeModel(f"{name} is a link that leads elsewhere.", hint="Bring the file itself.")
+    return path
+
+
 def _signature(home: Path) -> Signature:
-    path = home / _SIGNATURE
+    path = _own(home, _SIGNATURE)
     if not path.is_file():
         raise BadRequest(
             "Code of your own does not say what goes into the model.",

@@ -55,9 +55,16 @@ def test_nothing_else_is_given(client: TestClient, library: Any, path: str) -> N
     assert "message" in answer.json()
 
 
-@pytest.mark.parametrize("kind", ["model", "artifact", "other"])
+@pytest.mark.parametrize("kind", ["model", "artifact"])
 def test_a_model_that_there_is_not(client: TestClient, kind: str) -> None:
     assert client.get(f"/viewer/{kind}/nothing/").status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["x; Domain=example.org", "€", "other"])
+def test_a_kind_that_there_is_not(client: TestClient, library: Any, kind: str) -> None:
+    answer = client.get(f"/viewer/{kind}/{library.artifact_ids[0]}/")
+    assert answer.status_code == 404
+    assert "Set-Cookie" not in answer.headers
 
 
 def test_eager_models_have_no_graph_and_say_so(client: TestClient, library: Any) -> None:

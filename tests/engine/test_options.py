@@ -42,6 +42,7 @@ def test_values_and_their_text_are_read_alike() -> None:
         ({"heat": "6"}, "a whole number from 0 to 5"),
         ({"heat": "1.5"}, "a whole number from 0 to 5"),
         ({"heat": "--1"}, "a whole number from 0 to 5"),
+        ({"heat": "1" * 5000}, "a whole number from 0 to 5"),
         ({"salted": "perhaps"}, "yes or no"),
         ({"name": "a,b"}, "without ':' and ','"),
     ],

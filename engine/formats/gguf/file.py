@@ -241,7 +241,7 @@ class _Reader:
         if kind == _TEXT:
             self._skip_texts(rest)
         else:
-            self._take(rest * width)
+            self._at += rest * width  # there are so many bytes: that was checked above
         return Array(count, head, start, self._at)
 
     def _skip_texts(self, count: int) -> None:

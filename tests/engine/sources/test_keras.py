@@ -198,9 +198,19 @@ def layer(kind: str, module: str | None, **config: Any) -> Callable[[dict[str, A
     return change
 
 
+def trained_inside(config_json: dict[str, Any]) -> dict[str, Any]:
+    """How an inner model was trained is loaded, unlike the outer one's."""
+    code = {"module": None, "class_name": "__lambda__", "config": {"code": "AAAA"}}
+    inner = {"module": "keras", "class_name": "Sequential", "config": {"layers": []}}
+    inner |= {"registered_name": None, "compile_config": {"loss": code}}
+    config_json["config"]["layers"].append(inner)
+    return config_json
+
+
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [
+        (trained_inside, UnsafeModel, "a Lambda layer"),
         (layer("TFSMLayer", "keras.layers", filepath="/etc"), UnsafeModel, "TFSMLayer"),
         (layer("TorchModuleWrapper", "keras.layers"), UnsafeModel, "pickled PyTorch"),
         (layer("__lambda__", None, code="AAAA"), UnsafeModel, "a Lambda layer"),

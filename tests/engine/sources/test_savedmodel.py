@@ -222,9 +222,18 @@ def prints(x: Any, scale: Any) -> Any:
     return x
 
 
+def waits(x: Any, scale: Any) -> Any:
+    """An operator with an effect that nobody thought of: refused because it has one."""
+    import tensorflow as tf
+
+    with tf.control_dependencies([tf.raw_ops.Timestamp()]):
+        return tf.identity(x)
+
+
 @pytest.mark.parametrize(
     ("function", "operator"),
     [
+        (waits, "Timestamp"),
         (reads, "ReadFile"),
         (writes_in_a_branch, "WriteFile"),
         (python, "EagerPyFunc"),
@@ -267,6 +276,24 @@ def a_custom_operator(message: Any) -> None:
     message.meta_graphs[0].graph_def.node.add(name="mine", op="MyCompany>Op")
 
 
+def operator(kind: str) -> Callable[[Any], None]:
+    """A change that puts one operator of TensorFlow's into a function of the model."""
+
+    def change(message: Any) -> None:
+        message.meta_graphs[0].graph_def.library.function[0].node_def.add(name="mine", op=kind)
+
+    return change
+
+
+def reading_inside_the_saver_called_by_another_name(message: Any) -> None:
+    """As below, but named by an object of the model alone."""
+    graph = message.meta_graphs[0]
+    names = [item.signature.name for item in graph.graph_def.library.function]
+    restore = next(name for name in names if "restore" in name)
+    added = graph.object_graph_def.nodes.add()
+    added.bare_concrete_function.concrete_function_name = restore
+
+
 def reading_inside_the_saver_called_by_the_signature(message: Any) -> None:
     """The saver's own functions may restore; not when the model calls them."""
     graph = message.meta_graphs[0]
@@ -291,6 +318,10 @@ def no_objects(message: Any) -> None:
     ("change", "error", "said"),
     [
         (a_custom_operator, UnsupportedModel, "custom operator 'MyCompany>Op'"),
+        (operator("CalibrationStatisticsSaver"), UnsafeModel, "'CalibrationStatisticsSaver'"),
+        (operator("DumpTensor"), UnsafeModel, "'DumpTensor'"),
+        (operator("XlaCallModule"), UnsafeModel, "'XlaCallModule'"),
+        (reading_inside_the_saver_called_by_another_name, UnsafeModel, "'RestoreV2'"),
         (reading_inside_the_saver_called_by_the_signature, UnsafeModel, "'RestoreV2'"),
         (no_graph_for_serving, UnsupportedModel, "holds 'train'"),
         (no_graph, UnsupportedModel, "holds none"),
