@@ -25,12 +25,26 @@ class NoOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Values that belong together, under one heading.
+
+    ``needs`` names another option of the same dataclass: as long as that one is at its default,
+    these values are shown and not offered.
+    """
+
+    label: str
+    note: str
+    values: tuple[str, ...]
+    needs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """One thing to choose.
 
     ``values`` are the values allowed, each with its words; empty for a number between ``low`` and
     ``high``, for a flag (``default`` is a bool) and for text. ``many``: people want several of it
-    at once, each an artifact of its own.
+    at once, each an artifact of its own. ``groups``, where there are any, hold every value once.
     """
 
     name: str
@@ -41,6 +55,7 @@ class Choice:
     low: int | None
     high: int | None
     many: bool
+    groups: tuple[Group, ...]
 
 
 def choice(
@@ -52,9 +67,10 @@ def choice(
     low: int | None = None,
     high: int | None = None,
     many: bool = False,
+    groups: tuple[Group, ...] = (),
 ) -> Any:
     """A field of an options dataclass. The words are what a person reads."""
-    said = {"label": label, "help": help, "values": values or {}}
+    said = {"label": label, "help": help, "values": values or {}, "groups": groups}
     return field(default=default, metadata={**said, "low": low, "high": high, "many": many})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -23,19 +23,30 @@ def _of_format(name: str) -> tuple[Target, ...]:
     declared = engine.choices(spec.options)
     if not declared:
         return (Target(name),)
+    picked: dict[str, Sequence[Any]] = {}
     with st.expander(f"{spec.label}: options"):
-        picked = [_widget(name, item) for item in declared]
+        for item in declared:
+            picked[item.name] = _widget(name, item, _at_default(declared, picked))
     chosen = []
-    for values in product(*picked):
+    for values in product(*picked.values()):
         pairs = zip(declared, values, strict=True)
         chosen.append(Target(name, {i.name: v for i, v in pairs if v != i.default}))
     return tuple(chosen)
 
 
-def _widget(name: str, item: Choice) -> Sequence[Any]:
+def _at_default(declared: Sequence[Choice], picked: Mapping[str, Sequence[Any]]) -> frozenset[str]:
+    """The options drawn so far that are as they were."""
+    return frozenset(
+        item.name for item in declared if list(picked.get(item.name, ())) == [item.default]
+    )
+
+
+def _widget(name: str, item: Choice, at_default: frozenset[str]) -> Sequence[Any]:
     """One option drawn; gives the values picked, nearly always one."""
     key, help_ = f"{state.OPTION}{name}_{item.name}", item.help or None
     words = dict(item.values)
+    if item.many and item.groups:
+        return _grouped(item, key, at_default)
     if item.many:
         return st.multiselect(
             item.label, list(words), [item.default], words.__getitem__, key=key, help=help_
@@ -52,3 +63,23 @@ def _widget(name: str, item: Choice) -> Sequence[Any]:
             st.number_input(item.label, item.low, item.high, item.default, key=key, help=help_),
         )
     return (st.text_input(item.label, str(item.default or ""), key=key, help=help_),)
+
+
+def _grouped(item: Choice, key: str, at_default: frozenset[str]) -> list[Any]:
+    """Every value to be seen, under the headings that the format gives."""
+    st.markdown(item.label, help=item.help or None)
+    picked: list[Any] = []
+    for index, group in enumerate(item.groups):
+        closed = group.needs in at_default
+        found = st.pills(
+            group.label,
+            group.values,
+            selection_mode="multi",
+            default=[value for value in group.values if value == item.default],
+            format_func=dict(item.values).__getitem__,
+            key=f"{key}_{index}",
+            disabled=closed,
+        )
+        st.caption(group.note)
+        picked += [] if closed else found
+    return picked

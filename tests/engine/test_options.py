@@ -70,4 +70,7 @@ def test_every_format_has_defaults_that_fit(name: str) -> None:
     spec = registry.format_named(name)
     defaults = {item.name: item.default for item in choices(spec.options)}
     assert read(spec.options, defaults, spec.label) == spec.options()
-    assert all(item.label for item in choices(spec.options))
+    for item in choices(spec.options):
+        assert item.label
+        grouped = [value for group in item.groups for value in group.values]
+        assert not grouped or sorted(grouped) == sorted(item.values)

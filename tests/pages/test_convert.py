@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine import store
 from engine.verify.model import LanguageComparison, Verdict
+from pages.components import state
 from tests.conftest import Library
 from tests.engine.store.conftest import a_verification
 from tests.models import stored_writer
@@ -67,3 +68,20 @@ def test_a_language_models_figures_stand_on_its_card(workspace: Path) -> None:
     ]
     assert list(rows["Usable"]) == ["up to 0.2", "from 75 %", "up to 1.2"]
     assert "1,020 places" in words(app)
+
+
+def test_values_stand_under_the_headings_their_format_gives(workspace: Path) -> None:
+    model = stored_writer(workspace / "models" / "writer")
+    app = opened("convert", model=model.id)
+    app.button_group(key=state.TARGETS).set_value(["gguf"]).run()
+    assert not app.exception
+    shown = {group.label: group for group in app.button_group}
+    assert shown["Not quantized"].value == ["F32"]
+    assert "Q4_K_M · 4.84 bits" in shown["K-quants"].options
+    assert "Q4_K_M is the usual choice" in words(app)
+    app.session_state[state.SHELL_RAN] = True
+    shown["Not quantized"].unselect("F32")
+    shown["K-quants"].set_value(["Q4_K_M", "Q2_K"])
+    click(app, "Convert and verify")
+    title = store.jobs.load(app.query_params["job"]).title
+    assert "GGUF (type Q4_K_M), GGUF (type Q2_K)" in title

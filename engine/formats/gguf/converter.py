@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from engine.architectures import folder
 from engine.errors import (
@@ -33,6 +33,8 @@ _VOCABULARIES = (
 )
 _CODE_KEYS = ("auto_map", "custom_pipelines", "trust_remote_code")
 
+_TAIL = 64 << 10
+"""Bytes of its output that are held; all of it is in the worker's log."""
 _GPT2_CONTEXT = 1024
 """What transformers takes where a config names no length."""
 
@@ -97,19 +99,28 @@ def convert(model: Path, out: Path, output: str, scratch: Path) -> None:
     """Write ``out`` from a Hugging Face folder. Raises EngineError with the converter's reason."""
     command = [sys.executable, "-I", alone.__file__, str(os.getpid()), str(SCRIPT)]
     options = ["--outfile", str(out), "--outtype", output]
-    done = subprocess.run(
+    process = subprocess.Popen(
         [*command, str(model), *options],
         cwd=scratch,
         env=_environment(scratch),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        check=False,
+        bufsize=0,  # what it says is passed on when it says it
     )
-    said = done.stdout.decode("utf-8", "replace")
-    sys.stderr.write(said)
-    if done.returncode != 0 or not out.is_file():
-        raise _failure(said, done.returncode)
+    with process:
+        said = _listen(process.stdout) if process.stdout else ""
+    if process.returncode != 0 or not out.is_file():
+        raise _failure(said, process.returncode)
+
+
+def _listen(output: IO[bytes]) -> str:
+    """Pass on to the log what it says, and keep the end, where the reasons stand."""
+    tail = b""
+    while part := output.read(_TAIL):
+        sys.stderr.write(part.decode("utf-8", "replace"))
+        tail = (tail + part)[-_TAIL:]
+    return tail.decode("utf-8", "replace")
 
 
 def _environment(scratch: Path) -> dict[str, str]:

@@ -13,12 +13,11 @@ import numpy as np
 
 from engine.errors import BadRequest, UnsupportedModel
 from engine.feeds import check_feed
+from engine.formats.gguf.context import Context
 from engine.formats.gguf.file import check
 from engine.formats.gguf.llama import failed, library, llama_errors
 from engine.types import Artifact, Feed, RunnerOptions, Sampling, Signature, Token
 
-_ROOM = 32
-"""A context is a multiple of this many tokens."""
 _OCTETS = 256
 
 
@@ -60,7 +59,7 @@ class LlamaRunner:
         self._signature = signature
         self._options = options
         self._model: Any = None
-        self._context: _Context | None = None
+        self._context: Context | None = None
         self._spells: bool | None = None
 
     def __enter__(self) -> Self:
@@ -144,7 +143,7 @@ class LlamaRunner:
         return self._stream(context, given, room - len(given), sampling or Sampling(), stop_at_end)
 
     def _stream(
-        self, context: _Context, given: list[int], most: int, sampling: Sampling, stop: bool
+        self, context: Context, given: list[int], most: int, sampling: Sampling, stop: bool
     ) -> Iterator[Token]:
         llama, decoder = self._llama, codecs.getincrementaldecoder("utf-8")("replace")
         sampler = _sampler(llama, sampling)
@@ -169,12 +168,14 @@ class LlamaRunner:
                 return buffer.raw[:size]
             room = -size
 
-    def _context_for(self, rows: int, length: int) -> _Context:
+    def _context_for(self, rows: int, length: int) -> Context:
         """The context of this size; kept, because the next call mostly has the same."""
         size = (rows, length)
         if self._context is None or self._context.size != size:
             self._close_context()
-            self._context = _Context(self._llama, self._model, size, self._options, self._exact)
+            self._context = Context(
+                self._llama, self._model, size, self._options.threads, exact=self._exact
+            )
         return self._context
 
     def _close_context(self) -> None:
@@ -214,87 +215,6 @@ class LlamaRunner:
                 f"This model sees at most {self.context_length} tokens; it was given {length}.",
                 hint="Shorten the text.",
             )
-
-
-class _Context:
-    """Memory for a number of rows of tokens, and the batch that fills it."""
-
-    def __init__(
-        self, llama: Any, model: Any, size: tuple[int, int], options: RunnerOptions, exact: bool
-    ) -> None:
-        self._llama = llama
-        self.size = size
-        rows, length = size
-        tokens = rows * length
-        params = llama.llama_context_default_params()
-        params.n_seq_max = rows
-        params.n_ctx = rows * -(-length // _ROOM) * _ROOM
-        params.n_batch = tokens
-        params.n_ubatch = min(tokens, params.n_ubatch)
-        params.n_threads = params.n_threads_batch = options.threads
-        params.no_perf = True
-        if exact:
-            params.type_k = params.type_v = llama.GGML_TYPE_F32
-            params.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        with llama_errors("making room for the tokens"):
-            self.handle = llama.llama_init_from_model(model, params)
-            if not self.handle:
-                raise failed("making room for the tokens")
-        self._vocabulary = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model))
-        self._batch = llama.llama_batch_init(tokens, 0, 1)
-
-    def close(self) -> None:
-        """Give the memory back."""
-        self._llama.llama_batch_free(self._batch)
-        self._llama.llama_free(self.handle)
-
-    def clear(self) -> None:
-        """Forget every token."""
-        self._llama.llama_memory_clear(self._llama.llama_get_memory(self.handle), False)
-
-    def decode_rows(self, tokens: np.ndarray) -> np.ndarray:
-        """All rows from their beginning; the logits, float32 [rows, length, vocabulary]."""
-        rows, length = tokens.shape
-        self._fill(
-            tokens.ravel(),
-            np.tile(np.arange(length), rows),
-            np.repeat(np.arange(rows), length),
-            np.ones(tokens.size),
-        )
-        self._run()
-        found = np.ctypeslib.as_array(
-            self._llama.llama_get_logits(self.handle), (rows, length, self._vocabulary)
-        )
-        return found.copy()
-
-    def decode(self, tokens: Sequence[int], start: int) -> None:
-        """More tokens of the one row, from the position ``start``; logits of the last only."""
-        last = np.zeros(len(tokens))
-        last[-1] = 1
-        places = np.arange(start, start + len(tokens))
-        self._fill(np.asarray(tokens), places, np.zeros(len(tokens)), last)
-        self._run()
-
-    def _fill(
-        self, tokens: np.ndarray, places: np.ndarray, rows: np.ndarray, wanted: np.ndarray
-    ) -> None:
-        batch, count = self._batch, len(tokens)
-        batch.n_tokens = count
-        for target, values in (
-            (batch.token, tokens),
-            (batch.pos, places),
-            (batch.n_seq_id, np.ones(count)),
-            (batch.logits, wanted),
-        ):
-            np.ctypeslib.as_array(target, (count,))[:] = values
-        for index, row in enumerate(rows.astype(int).tolist()):
-            batch.seq_id[index][0] = row
-
-    def _run(self) -> None:
-        with llama_errors("running the model"):
-            status = self._llama.llama_decode(self.handle, self._batch)
-            if status != 0:
-                raise failed("running the model")
 
 
 def _sampler(llama: Any, sampling: Sampling) -> Any:

@@ -14,8 +14,9 @@ import pytest
 
 from engine import registry
 from engine.architectures import folder
-from engine.errors import BadRequest, InvalidModel, UnsafeModel, UnsupportedModel
+from engine.errors import BadRequest, ConversionError, InvalidModel, UnsafeModel, UnsupportedModel
 from engine.formats.gguf import alone, conversion, converter
+from engine.formats.gguf.about import read_signature
 from engine.formats.gguf.file import check
 from engine.formats.gguf.quantizations import QUANTIZATIONS, GgufOptions
 from engine.formats.gguf.quantize import fallbacks, quantize
@@ -91,11 +92,33 @@ def test_every_type_the_library_offers_is_written_or_refused_with_its_reason(
             assert check(out).number("general.file_type") == item.number
 
 
-def test_the_types_are_the_formats_one_choice() -> None:
+def test_the_types_are_the_formats_one_choice_in_families() -> None:
     (choice,) = choices(registry.format_named("gguf").options)
     assert choice.many and choice.default == "F32"
-    assert "4.84 bits per weight" in choice.values["Q4_K_M"]
-    assert "importance matrix" in choice.values["IQ2_XXS"]
+    assert choice.values["Q4_K_M"] == "Q4_K_M · 4.84 bits"
+    grouped = [value for group in choice.groups for value in group.values]
+    assert grouped == list(choice.values), "each type stands in one family, in the list's order"
+    (alone,) = (group for group in choice.groups if "IQ2_XXS" in group.values)
+    assert alone.label == "Only with an importance matrix"
+    assert all(QUANTIZATIONS[name].needs_matrix for name in alone.values)
+
+
+def test_a_converter_that_never_stops_talking_is_heard_to_its_end_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of it goes to the log as it comes; what is held is the end, where the reason stands."""
+    script = tmp_path / "talker.py"
+    script.write_text("print('a line of nothing\\n' * 20_000)\nraise SystemExit('the reason')\n")
+    monkeypatch.setattr(converter, "SCRIPT", script)
+    heard: list[int] = []
+    failure = converter._failure
+    monkeypatch.setattr(
+        converter, "_failure", lambda said, status: heard.append(len(said)) or failure(said, status)
+    )
+    with pytest.raises(ConversionError, match="the reason"):
+        converter.convert(tmp_path, tmp_path / "a.gguf", "f32", tmp_path)
+    assert heard == [converter._TAIL]
+    assert capsys.readouterr().err.count("a line of nothing") == 20_000
 
 
 def test_types_that_need_an_importance_matrix_are_refused_before_anything_runs(
@@ -175,6 +198,14 @@ def test_text_and_tokens_are_the_tokenizers(talker: LlamaRunner) -> None:
         for text in (PROMPT, "Ünïcode 🐈 and\ttabs", "unheard words"):
             assert talker.tokenize(text) == [1, *theirs.encode(text)], text
             assert talker.detokenize(theirs.encode(text)).strip() == text
+
+
+def test_a_text_may_have_more_tokens_than_bytes(tmp_path: Path) -> None:
+    """Where no token is a space, each takes three: the three bytes of its sign."""
+    path = write_llama(tmp_path / "tiny.gguf")
+    with LlamaRunner(path, read_signature(path), RunnerOptions()) as runner:
+        tokens = runner.tokenize(" " * 40)
+    assert tokens == [1, *[3 + octet for octet in "▁".encode()] * 41]
 
 
 def test_greedy_answers_are_the_original_s(eager: Artifact, talker: LlamaRunner) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +18,7 @@ from engine.errors import EngineError, InvalidModel, UnsupportedModel
 from engine.formats.gguf import converter
 from engine.formats.gguf.about import describe, read_signature, read_variant
 from engine.formats.gguf.blocks import BLOCKS
-from engine.formats.gguf.file import check, read
+from engine.formats.gguf.file import Array, check, read
 from tests import gguf_files as made
 from tests.gguf_files import ARRAY, BOOL, F32, TEXT, U32, U64
 
@@ -163,6 +166,24 @@ def test_any_bytes_after_the_magic(place_bytes: bytes) -> None:
             read(Path(file.name))
         except (InvalidModel, UnsupportedModel) as error:
             assert error.hint
+
+
+def test_a_long_list_is_stepped_over_and_never_copied(tmp_path: Path) -> None:
+    """Of 16 MB of numbers and of 100,000 texts a few elements are kept."""
+    long = {"numbers": (ARRAY, (U32, [])), "texts": (ARRAY, (TEXT, ["word"] * 100_000))}
+    head = made.header(NAMED | long)
+    count, place = 4 << 20, head.index(b"numbers") + len("numbers") + 8
+    numbers = np.arange(count, dtype="<u4").tobytes()
+    path = tmp_path / "a.gguf"
+    path.write_bytes(head[:place] + struct.pack("<Q", count) + numbers + head[place + 8 :])
+    tracemalloc.start()
+    found = read(path).metadata
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200_000
+    listed = found["numbers"], found["texts"]
+    assert all(isinstance(array, Array) for array in listed)
+    assert [(array.count, array.head[-1]) for array in listed] == [(count, 7), (100_000, "word")]
 
 
 def test_numbers_of_every_width_are_read(tmp_path: Path) -> None:
