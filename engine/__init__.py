@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.architectures import architectures as list_architectures
+    from engine.changes import Pass, label_of
+    from engine.changes import passes as list_passes
     from engine.doctor import Doctor
     from engine.doctor import doctor as diagnose
     from engine.errors import BadRequest, EngineError, NotFound, Reason
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
         format_guides,
         list_recipes,
         list_snippets,
+        pass_reach,
         pitfalls,
         reach_from,
         reference_tables,
@@ -54,7 +57,7 @@ if TYPE_CHECKING:
     from engine.options import Choice, choices, parse_target
     from engine.pipeline import ConvertRequest, ImportRequest, MeasureRequest, TryRequest
     from engine.registry import formats as list_formats
-    from engine.registry import label_of, waitable
+    from engine.registry import Format, waitable
     from engine.reports.export import export_csv, export_json, export_markdown, import_report
     from engine.reports.figures import Figures, figures
     from engine.reports.model import Advice, Report
@@ -81,7 +84,7 @@ if TYPE_CHECKING:
     from engine.store.library import (
         reports as list_reports,
     )
-    from engine.types import Artifact, Model, Signature, Target, TensorSpec
+    from engine.types import Artifact, Change, Model, Reach, Scalar, Signature, Target, TensorSpec
     from engine.verify.model import LanguageComparison, Thresholds, Verdict, Verification
 
 __version__ = "0.1.0"
@@ -89,12 +92,14 @@ __all__ = [
     "Advice",
     "Artifact",
     "BadRequest",
+    "Change",
     "Choice",
     "Claim",
     "ConvertRequest",
     "Doctor",
     "EngineError",
     "Figures",
+    "Format",
     "FormatGuide",
     "ImportRequest",
     "JobState",
@@ -104,8 +109,10 @@ __all__ = [
     "MeasureRequest",
     "Model",
     "NotFound",
+    "Pass",
     "Pitfall",
     "Question",
+    "Reach",
     "Reason",
     "Recipe",
     "ReferenceColumn",
@@ -113,6 +120,7 @@ __all__ = [
     "ReferenceTable",
     "Report",
     "Sample",
+    "Scalar",
     "Signature",
     "Snippet",
     "Target",
@@ -148,6 +156,7 @@ __all__ = [
     "list_formats",
     "list_jobs",
     "list_models",
+    "list_passes",
     "list_recipes",
     "list_reports",
     "list_samples",
@@ -155,6 +164,7 @@ __all__ = [
     "model",
     "models_folder",
     "parse_target",
+    "pass_reach",
     "pitfalls",
     "reach_from",
     "reference_tables",
@@ -176,12 +186,14 @@ _HOMES = {
     "Advice": "engine.reports.model:Advice",
     "Artifact": "engine.types:Artifact",
     "BadRequest": "engine.errors:BadRequest",
+    "Change": "engine.types:Change",
     "Choice": "engine.options:Choice",
     "Claim": "engine.knowledge:Claim",
     "ConvertRequest": "engine.pipeline:ConvertRequest",
     "Doctor": "engine.doctor:Doctor",
     "EngineError": "engine.errors:EngineError",
     "Figures": "engine.reports.figures:Figures",
+    "Format": "engine.registry:Format",
     "FormatGuide": "engine.knowledge:FormatGuide",
     "ImportRequest": "engine.pipeline:ImportRequest",
     "JobState": "engine.jobs.protocol:JobState",
@@ -191,8 +203,10 @@ _HOMES = {
     "MeasureRequest": "engine.pipeline:MeasureRequest",
     "Model": "engine.types:Model",
     "NotFound": "engine.errors:NotFound",
+    "Pass": "engine.changes:Pass",
     "Pitfall": "engine.knowledge:Pitfall",
     "Question": "engine.knowledge:Question",
+    "Reach": "engine.types:Reach",
     "Reason": "engine.errors:Reason",
     "Recipe": "engine.knowledge:Recipe",
     "ReferenceColumn": "engine.knowledge:ReferenceColumn",
@@ -200,6 +214,7 @@ _HOMES = {
     "ReferenceTable": "engine.knowledge:ReferenceTable",
     "Report": "engine.reports.model:Report",
     "Sample": "engine.samples:Sample",
+    "Scalar": "engine.types:Scalar",
     "Signature": "engine.types:Signature",
     "Snippet": "engine.knowledge:Snippet",
     "Target": "engine.types:Target",
@@ -230,11 +245,12 @@ _HOMES = {
     "format_guides": "engine.knowledge:format_guides",
     "import_report": "engine.reports.export:import_report",
     "job": "engine.jobs.client:job",
-    "label_of": "engine.registry:label_of",
+    "label_of": "engine.changes:label_of",
     "list_architectures": "engine.architectures:architectures",
     "list_formats": "engine.registry:formats",
     "list_jobs": "engine.jobs.client:jobs",
     "list_models": "engine.store.library:models",
+    "list_passes": "engine.changes:passes",
     "list_recipes": "engine.knowledge:list_recipes",
     "list_reports": "engine.store.library:reports",
     "list_samples": "engine.samples:samples",
@@ -242,6 +258,7 @@ _HOMES = {
     "model": "engine.store.library:model",
     "models_folder": "engine.sources:models_folder",
     "parse_target": "engine.options:parse_target",
+    "pass_reach": "engine.knowledge:pass_reach",
     "pitfalls": "engine.knowledge:pitfalls",
     "reach_from": "engine.knowledge:reach_from",
     "reference_tables": "engine.knowledge:reference_tables",

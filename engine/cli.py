@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine import registry, store
+from engine import changes, registry, store
 from engine.bench.plan import PRESETS
 from engine.doctor import Doctor, doctor
 from engine.errors import BadRequest, EngineError
@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, help_, command in (
         ("samples", "the models to try Assay with", _samples),
         ("formats", "the formats, and whether they work here", _formats),
+        ("passes", "what makes a model smaller or faster, and on which formats", _passes),
         ("doctor", "what this machine can do, and what is missing", _doctor),
     ):
         listing = commands.add_parser(name, help=help_)
@@ -104,8 +105,9 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "--to",
         type=_targets,
         required=True,
-        metavar="onnx,gguf:type=Q4_K_M,…",
-        help="formats with their options, or 'all': every other one the model reaches here",
+        metavar="onnx+int8-dynamic,gguf:type=Q4_K_M,…",
+        help="formats with their options, each with the passes (`passes` lists them) after a '+'; "
+        "or 'all': every other format that the model reaches here",
     )
     run.add_argument("--preset", choices=tuple(PRESETS), default="quick")
     run.add_argument("--batch", type=_batches, default=(1,), metavar="1,8")
@@ -226,6 +228,17 @@ def _formats(asked: argparse.Namespace) -> int:
     return _print_json(found.back_ends) if asked.json else _print_back_ends(found)
 
 
+def _passes(asked: argparse.Namespace) -> int:
+    known = changes.passes().values()
+    rows = tuple(
+        (one.name, one.label, ", ".join(changes.handled(one.name)), one.sentence) for one in known
+    )
+    names = ("name", "label", "formats", "sentence")
+    if asked.json:
+        return _print_json([dict(zip(names, row, strict=True)) for row in rows])
+    return print_table("Passes", ("Name", "Pass", "On", "What it does"), rows)
+
+
 def _doctor(asked: argparse.Namespace) -> int:
     found = doctor()
     if asked.json:
@@ -295,6 +308,9 @@ def _target(text: str) -> Target:
     target = parse_target(text)
     made = registry.format_named(target.format)
     read(made.options, target.options, made.label)
+    for change in target.passes:
+        known = changes.pass_named(change.name)
+        read(known.options, change.options, known.label)
     return target
 
 

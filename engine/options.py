@@ -1,6 +1,6 @@
-"""What a person may choose about a conversion, declared once, by the format it belongs to.
+"""What a person may choose about a conversion, declared once, by the format or the pass it belongs to.
 
-A format's options are a frozen dataclass whose fields are made with ``choice``. Pages draw them,
+The options of a format or a pass are a frozen dataclass whose fields are made with ``choice``. Pages draw them,
 the shell reads them, and ``read`` checks them: nothing else knows their names.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from engine.errors import BadRequest
-from engine.types import Scalar, Target
+from engine.types import Change, Scalar, Target
 
 T = TypeVar("T")
 _YES, _NO = ("yes", "true", "1", "on"), ("no", "false", "0", "off")
@@ -52,8 +52,8 @@ class Choice:
     label: str
     help: str
     values: Mapping[str, str]
-    low: int | None
-    high: int | None
+    low: float | None
+    high: float | None
     many: bool
     groups: tuple[Group, ...]
 
@@ -64,8 +64,8 @@ def choice(
     help: str = "",
     *,
     values: Mapping[str, str] | None = None,
-    low: int | None = None,
-    high: int | None = None,
+    low: float | None = None,
+    high: float | None = None,
     many: bool = False,
     groups: tuple[Group, ...] = (),
 ) -> Any:
@@ -81,19 +81,28 @@ def choices(options: type[Any]) -> tuple[Choice, ...]:
 
 
 def parse_target(text: str) -> Target:
-    """A target as it is written: ``gguf:type=Q4_K_M:context=2048``. Raises BadRequest."""
-    name, *pairs = (part.strip() for part in text.split(":"))
+    """A target as it is written: ``onnx:opset=18+int8-static:method=entropy``. Raises BadRequest.
+
+    A format with its options, then the passes with theirs.
+    """
+    (name, options), *changes = (_parse_one(part, text) for part in text.split("+"))
+    return Target(name, options, tuple(Change(*change) for change in changes))
+
+
+def _parse_one(part: str, text: str) -> tuple[str, dict[str, Scalar]]:
+    """A name and its options."""
+    name, *pairs = (piece.strip() for piece in part.split(":"))
     for pair in pairs:
         if "=" not in pair:
             raise BadRequest(
                 f"{pair!r} in {text!r} is not an option.",
                 hint="Write a format, then its options: gguf:type=Q4_K_M.",
             )
-    return Target(name, {key: value for key, _, value in (pair.partition("=") for pair in pairs)})
+    return name, {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
 
 
 def read(options: type[T], given: Mapping[str, Scalar], owner: str) -> T:
-    """The options of the format ``owner``, from values or their text.
+    """The options of ``owner``, from values or their text.
 
     Raises BadRequest for a name it does not have, or a value that does not fit.
     """
@@ -124,11 +133,27 @@ def _fitting(item: Choice, value: Scalar, owner: str) -> Scalar:
         if re.fullmatch(r"-?[0-9]{1,18}", text) and low <= int(text) <= high:
             return int(text)
         expected = f"a whole number from {item.low} to {item.high}"
-    elif not re.search("[:,]", text):
+    elif isinstance(item.default, float):
+        low = -math.inf if item.low is None else item.low
+        high = math.inf if item.high is None else item.high
+        number = _number(text)
+        if number is not None and low <= number <= high:
+            return number
+        expected = f"a number from {item.low} to {item.high}"
+    elif not re.search("[:,+]", text):
         return text
     else:
-        expected = "a text without ':' and ',', which separate options and formats"
+        expected = "a text without ':', ',' and '+', which separate options, formats and passes"
     raise BadRequest(
         f"The option {item.name} of {owner} is {text!r}; it must be {expected}.",
         hint=item.help or item.label,
     )
+
+
+def _number(text: str) -> float | None:
+    """A finite number as it is written; None for anything else."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

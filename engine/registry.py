@@ -18,7 +18,7 @@ from typing import Any
 from engine.errors import NoRoute, UnsupportedModel
 from engine.lazy import Requirement
 from engine.options import NoOptions
-from engine.types import Artifact, Runner, RunnerOptions, Signature, Step, Target
+from engine.types import Artifact, Runner, RunnerOptions, Signature, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +160,101 @@ def format_named(name: str) -> Format:
     return known[name]
 
 
+def named(self, artifact: Artifact) -> str:
+        """The format with what tells this artifact from others of it: ``"GGUF Q4_K_M"``."""
+        return f"{self.label} {artifact.variant}".strip()
+
+    def runs(self, artifact: Artifact) -> str:
+        """The name of what is measured: the runtime's, else the format's, with the variant."""
+        return f"{self.runtime or self.label} {artifact.variant}".strip()
+
+
+REPORT = "export.md"
+"""The name of a conversion's report, in the folder that holds the artifact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What a converter gives back: the signature it produced and the steps it took."""
+
+    signature: Signature
+    step: Step
+    variant: str = ""
+    report: str = ""
+    """What the exporter had to say at length, as Markdown; kept beside the artifact."""
+
+
+Converter = Callable[[Artifact, Path, Any], Conversion]
+"""``(source, out, options)``: writes the target file or folder at ``out``. ``options`` is of the
+target format's own ``options`` type."""
+
+Fits = Callable[[Artifact], str | None]
+"""Why a converter cannot take this artifact, in one sentence; None when it may. Opens nothing but
+small text files, and imports no framework."""
+
+_converters: dict[tuple[str, str], Converter] = {}
+_fits: dict[tuple[str, str], Fits] = {}
+_lacks: dict[tuple[str, str], Callable[[], str]] = {}
+
+
+def converter(
+    source: str,
+    target: str,
+    *,
+    fits: Fits | None = None,
+    lacks: Callable[[], str] | None = None,
+) -> Callable[[Converter], Converter]:
+    """Register the function that turns ``source`` artifacts into ``target`` artifacts.
+
+    With ``source`` equal to ``target`` it makes another variant (a quantized one) of the same.
+    ``lacks`` says in one sentence what this very way needs and this machine has not, beyond what
+    the formats need; empty where nothing. It imports no framework either.
+    """
+
+    def register(function: Converter) -> Converter:
+        _converters[(source, target)] = function
+        if fits is not None:
+            _fits[(source, target)] = fits
+        if lacks is not None:
+            _lacks[(source, target)] = lacks
+        return function
+
+    return register
+
+
+@cache
+def formats() -> dict[str, Format]:
+    """Every format in ``engine/formats``, by name. The folder is the list."""
+    import engine.formats as package
+
+    found: dict[str, Format] = {}
+    for entry in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{entry.name}")
+        found[module.FORMAT.name] = module.FORMAT
+    return dict(sorted(found.items()))
+
+
+def format_named(name: str) -> Format:
+    """The format of that name. Raises UnsupportedModel naming those there are."""
+    known = formats()
+    if name not in known:
+        raise UnsupportedModel(
+            f"There is no format {name!r}.", hint=f"Known formats: {', '.join(known)}."
+        )
+    return known[name]
+
+
 def label_of(target: Target) -> str:
     """What a person calls a target: ``"GGUF (type Q4_K_M)"``; the bare name where it is unknown."""
     known = formats().get(target.format)
     label = known.label if known else target.format
     asked = ", ".join(f"{name} {value}" for name, value in target.options.items())
     return f"{label} ({asked})" if asked else label
+
+
+def named(artifact: Artifact) -> str:
+    """What a person calls an artifact: ``"GGUF Q4_K_M"``."""
+    return format_named(artifact.format).named(artifact)
 
 
 def targets(source: str, artifact: Artifact | None = None) -> tuple[str, ...]:

@@ -89,11 +89,13 @@ class Artifact:
     """What tells it from others of its format (``"Q4_K_M"``); empty where nothing does."""
     options: Mapping[str, Scalar] = field(default_factory=dict)
     """The options of its format that were asked for."""
+    passes: tuple[Change, ...] = ()
+    """The passes that were asked for, in the order they were done."""
 
     @property
     def target(self) -> Target:
         """What was asked for to get it."""
-        return Target(self.format, self.options)
+        return Target(self.format, self.options, self.passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,16 +194,35 @@ class RunnerOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """A format to make, with the options of that format that were chosen.
+class Change:
+    """A pass that is asked for (a quantization, a pruning), with its options."""
 
-    Written ``gguf`` or ``gguf:type=Q4_K_M:context=2048``.
-    """
-
-    format: str
+    name: str
     options: Mapping[str, Scalar] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
+        """How it is written: ``int8-static:method=entropy``."""
+        return _written(self.name, self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A format to make, with the options of that format and the passes that were chosen.
+
+    Written ``gguf``, ``gguf:type=Q4_K_M:context=2048`` or ``onnx+prune-channels+int8-static``.
+    """
+
+    format: str
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    passes: tuple[Change, ...] = ()
+
+    @property
+    def key(self) -> str:
         """How it is written: equal targets, equal key."""
-        return ":".join((self.format, *(f"{k}={v}" for k, v in sorted(self.options.items()))))
+        own = _written(self.format, self.options)
+        return "+".join((own, *(change.key for change in self.passes)))
+
+
+def _written(name: str, options: Mapping[str, Scalar]) -> str:
+    return ":".join((name, *(f"{key}={value}" for key, value in sorted(options.items()))))

@@ -6,7 +6,7 @@ import streamlit as st
 
 import engine
 from engine import ConvertRequest, JobState, Model, Target
-from pages.components import artifacts, job, picker, shell, state, submission, trial
+from pages.components import artifacts, job, passes, picker, shell, state, submission, trial
 from pages.components import options as choosing
 
 shell.guard()
@@ -30,7 +30,7 @@ def form(model: Model) -> None:
                 format_func=lambda name: labels[name],
                 key=state.TARGETS,
             )
-            targets = choosing.targets(names)
+            targets = passes.grid(model, choosing.targets(names))
             if st.button("Convert and verify", type="primary"):
                 submit(model, targets)
     unreachable = [item for item in reach.values() if not item.reachable]

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from engine import registry
+from engine import changes, registry
 from engine.architectures import architecture_named, folder, spec_for
+from engine.data.model import Samples
 from engine.files import hash_path, size_of
+from engine.options import read
 from engine.records import dump, parse
-from engine.types import Artifact, Feed, Model, RunnerOptions, Signature, TensorSpec
+from engine.types import Artifact, Change, Feed, Model, RunnerOptions, Signature, TensorSpec
 from engine.verify.model import Thresholds, Verification
 
 BERT = {
@@ -141,6 +143,17 @@ OWN_TINY: dict[str, Callable[[Path], Artifact]] = {"gguf": language_model}
 def tiny(format: str, out: Path) -> Artifact:
     """A small eager model that ``format`` can be made from."""
     return OWN_TINY.get(format, eager)(out)
+
+
+def changed(source: Artifact, change: Change, out: Path, samples: Samples) -> Artifact:
+    """``source`` after one pass, done as the convert task does it."""
+    known = changes.pass_named(change.name)
+    asked = read(known.options, change.options, known.label)
+    out.mkdir(parents=True)
+    path = out / f"model{registry.format_named(source.format).suffix}"
+    given = changes.Given(samples, lambda message, fraction=None: None)
+    made = changes.handler(change.name, source.format)(source, path, asked, given)
+    return replace(artifact(source.format, path, made.signature), passes=(change,))
 
 
 def converted(source: Artifact, target: str, out: Path, **options: Any) -> Artifact:

@@ -92,7 +92,7 @@ def is_of_own_package(path: Path, folder: str, name: str) -> bool:
     return f"{name}.".startswith(f"engine.{folder}.{own}.")
 
 
-@pytest.mark.parametrize("folder", ["formats", "architectures", "tasks"])
+@pytest.mark.parametrize("folder", ["formats", "architectures", "tasks", "passes"])
 def test_siblings_do_not_import_each_other(folder: str) -> None:
     package = f"engine.{folder}"
     shared = {"architectures": {f"{package}.folder"}}.get(folder, set())
@@ -118,6 +118,19 @@ def test_formats_know_only_the_contracts() -> None:
         return name.startswith("engine.") and name.split(".")[1] not in allowed
 
     assert not offenders(sources(ENGINE / "formats"), wrong)
+
+
+def test_passes_know_only_the_contracts() -> None:
+    """Of formats they know the artifact and its runner, by the registry alone."""
+    contracts = ("types", "errors", "options", "registry", "changes", "lazy", "files", "feeds")
+    allowed = (*contracts, "data", "records", "architectures", "tensors", "opsets", "nvidia")
+
+    def wrong(path: Path, name: str) -> bool:
+        if is_of_own_package(path, "passes", name):
+            return False
+        return name.startswith("engine.") and name.split(".")[1] not in allowed
+
+    assert not offenders(sources(ENGINE / "passes"), wrong)
 
 
 @pytest.mark.parametrize("name", ["types", "errors"])

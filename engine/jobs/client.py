@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from engine import registry, store
+from engine import changes, registry, store
 from engine.errors import NotFound
 from engine.files import files_of
 from engine.jobs import locks, waiting
@@ -43,7 +43,7 @@ def submit_import(request: ImportRequest) -> str:
 
 def submit_convert(request: ConvertRequest) -> str:
     """Queue conversions with their verification; gives the job's id."""
-    labels = map(registry.label_of, request.targets)
+    labels = map(changes.label_of, request.targets)
     name = store.models.load(request.model_id).name
     return submit("convert", f"Convert {name} to {', '.join(labels)}", request)
 

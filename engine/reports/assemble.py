@@ -68,6 +68,7 @@ def _kept(
         verification=verifications.get(artifact.id),
         variant=artifact.variant,
         options=artifact.options,
+        passes=artifact.passes,
     )
 
 

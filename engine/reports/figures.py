@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.bench.stats import DELTA
 from engine.errors import BadRequest
 from engine.options import parse_target
-from engine.registry import label_of
+from engine.changes import label_of
 from engine.reports import words
 from engine.reports.model import Report
 from engine.reports.recommendation import Recommendation, headline, recommendation

@@ -31,9 +31,16 @@ def _no_language_model_had_read_a_text(document: dict[str, Any]) -> dict[str, An
     return document
 
 
+def _artifacts_went_through_no_pass(document: dict[str, Any]) -> dict[str, Any]:
+    """3 to 4: before there were passes, nothing was quantized or pruned but by its format."""
+    artifacts = [{**made, "passes": []} for made in document["artifacts"]]
+    return {**document, "artifacts": artifacts}
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _artifacts_have_variants,
     2: _no_language_model_had_read_a_text,
+    3: _artifacts_went_through_no_pass,
 }
 """From version *n* to *n* + 1. Each is a named function here."""
 

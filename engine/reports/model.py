@@ -4,6 +4,7 @@ History of ``SCHEMA_VERSION``
 1  first
 2  an artifact knows its variant and the options it was asked for with
 3  a verification knows how a language model read a text, and by which limits it is judged
+4  an artifact knows the passes it went through
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.bench.model import Measurement
-from engine.types import Model, Reach, Scalar, Signature, SignatureOrigin, Step, Target
+from engine.types import Change, Model, Reach, Scalar, Signature, SignatureOrigin, Step, Target
 from engine.verify.model import Verification
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,12 @@ class ReportArtifact:
     verification: Verification | None
     variant: str
     options: Mapping[str, Scalar]
+    passes: tuple[Change, ...]
 
     @property
     def target(self) -> Target:
         """What was asked for to get it."""
-        return Target(self.format, self.options)
+        return Target(self.format, self.options, self.passes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,23 @@
-"""One edge of a route: a source artifact into a target file."""
+"""One step of a job: an edge of a route, or a pass: a source artifact into a target file."""
 
 from __future__ import annotations
 
 import gc
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine import registry
+from engine import changes, registry
+from engine.data.drawn import DrawnSamples
 from engine.files import disk_errors
 from engine.jobs.protocol import Context
 from engine.options import read
 from engine.records import dump, parse
-from engine.types import Artifact
+from engine.types import Artifact, Change
 
 
 def _whole(path: Path) -> Path:
@@ -42,19 +43,16 @@ def _without_collector() -> Iterator[None]:
 
 
 def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Convert; gives ``{"path": relative to out, "signature", "step", "variant"}``."""
+    """Convert, or do a pass; gives ``{"path": relative to out, "signature", "step", "variant"}``."""
     artifact = parse(Artifact, request["artifact"])
-    source, target = request["source"], request["target"]
-    found, made = registry.format_named(source), registry.format_named(target)
-    options = read(made.options, request["options"], made.label)
-    context.progress(f"Converting {found.label} to {made.label}", 0.05)
-    folder = context.out / target
+    made = registry.format_named(request["target"])
+    folder = context.out / made.name
     shutil.rmtree(folder, ignore_errors=True)  # what a run that died left behind
     folder.mkdir(parents=True)
     path = folder / f"model{made.suffix}"
     started = time.perf_counter()
     with _without_collector():
-        conversion = registry.edge(source, target)(artifact, path, options)
+        conversion = _work(request, artifact, made)(path, context)
     step = replace(conversion.step, seconds=round(time.perf_counter() - started, 3))
     whole = _whole(path)
     if conversion.report:
@@ -67,3 +65,25 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
         "step": dump(step),
         "variant": conversion.variant,
     }
+
+
+def _work(
+    request: Mapping[str, Any], artifact: Artifact, made: registry.Format
+) -> Callable[[Path, Context], registry.Conversion]:
+    """What is to be done: one edge of a route, or one pass."""
+
+    def convert(path: Path, context: Context) -> registry.Conversion:
+        found = registry.format_named(artifact.format)
+        options = read(made.options, request["options"], made.label)
+        context.progress(f"Converting {found.label} to {made.label}", 0.05)
+        return registry.edge(artifact.format, made.name)(artifact, path, options)
+
+    def change(path: Path, context: Context) -> registry.Conversion:
+        asked = parse(Change, request["change"])
+        known = changes.pass_named(asked.name)
+        options = read(known.options, asked.options, known.label)
+        context.progress(f"{known.label} on {made.label}", 0.05)
+        given = changes.Given(DrawnSamples(artifact.signature), context.progress)
+        return changes.handler(known.name, made.name)(artifact, path, options, given)
+
+    return change if request["change"] else convert

@@ -23,7 +23,11 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Compare with the ``reference`` folder; gives ``{"verification": …}``."""
     artifact = parse(Artifact, request["artifact"])
     thresholds = parse(Thresholds, request["thresholds"])
-    known = list(cases.load(Path(request["reference"]), artifact.signature))
+    known = [
+        found
+        for found in cases.load(Path(request["reference"]), artifact.signature)
+        if found[0].plan.kind not in thresholds.leave_out
+    ]
     found, hashes = [], {}
     with registry.open_runner(artifact, RunnerOptions(cases.THREADS)) as runner:
         rows = cases.Rows(artifact.signature, runner.infer)

@@ -34,6 +34,9 @@ class Thresholds:
     up to ``degraded_kl`` and ``degraded_perplexity`` while the likeliest word is the same at least
     ``degraded_language_top1``. By Pinsker's inequality a divergence of 0.001 moves no chance by
     more than 2.3 percentage points, and one of 0.2 none by more than 32.
+
+    ``leave_out`` names kinds of inputs that are not judged: a calibrated model clips, on purpose,
+    what lies outside the range it was calibrated on.
     """
 
     precision: str = "float32"
@@ -46,6 +49,7 @@ class Thresholds:
     degraded_kl: float = 0.2
     degraded_perplexity: float = 1.2
     degraded_language_top1: float = 0.75
+    leave_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A format's options as widgets: drawn from what the format declares, known to nobody else."""
+"""Options as widgets: drawn from what a format or a pass declares, known to nobody else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 import engine
-from engine import Choice, Target
+from engine import Choice, Format, Pass, Scalar, Target
 from pages.components import state
 
 
@@ -20,18 +20,20 @@ def targets(names: Sequence[str]) -> tuple[Target, ...]:
 
 def _of_format(name: str) -> tuple[Target, ...]:
     spec = engine.list_formats()[name]
-    declared = engine.choices(spec.options)
+    return tuple(Target(name, options) for options in chosen(name, spec))
+
+
+def chosen(name: str, owner: Format | Pass) -> tuple[dict[str, Scalar], ...]:
+    """What was picked among the options of a format or a pass, where it is not the usual."""
+    declared = engine.choices(owner.options)
     if not declared:
-        return (Target(name),)
+        return ({},)
     picked: dict[str, Sequence[Any]] = {}
-    with st.expander(f"{spec.label}: options"):
+    with st.expander(f"{owner.label}: options"):
         for item in declared:
             picked[item.name] = _widget(name, item, _at_default(declared, picked))
-    chosen = []
-    for values in product(*picked.values()):
-        pairs = zip(declared, values, strict=True)
-        chosen.append(Target(name, {i.name: v for i, v in pairs if v != i.default}))
-    return tuple(chosen)
+    rows = (zip(declared, values, strict=True) for values in product(*picked.values()))
+    return tuple({i.name: value for i, value in row if value != i.default} for row in rows)
 
 
 def _at_default(declared: Sequence[Choice], picked: Mapping[str, Sequence[Any]]) -> frozenset[str]:
@@ -58,7 +60,7 @@ def _widget(name: str, item: Choice, at_default: frozenset[str]) -> Sequence[Any
         )
     if isinstance(item.default, bool):
         return (st.toggle(item.label, item.default, key=key, help=help_),)
-    if isinstance(item.default, int):
+    if isinstance(item.default, int | float):
         return (
             st.number_input(item.label, item.low, item.high, item.default, key=key, help=help_),
         )

@@ -27,7 +27,7 @@ def test_it_answers_with_path_signature_and_step(target: str, path: str, tmp_pat
     context = models.task_folder(tmp_path / "out")
     request = {
         "artifact": dump(source),
-        "source": "torch",
+        "change": None,
         "target": target,
         "options": {},
     }
@@ -51,7 +51,7 @@ def test_weights_too_large_for_one_file_make_a_folder(
     context = models.task_folder(tmp_path / "out")
     request = {
         "artifact": dump(source),
-        "source": "torch",
+        "change": None,
         "target": "onnx",
         "options": {},
     }

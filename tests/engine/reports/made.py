@@ -152,4 +152,5 @@ def _artifact(name: str) -> ReportArtifact:
         verification=None if name == "torch" else verification,
         variant="",
         options={},
+        passes=(),
     )

@@ -1,0 +1,23 @@
+"""The jobs, each an ordered set of tasks: bring a model, convert it, try it, measure it.
+
+The same functions run in the host (each task a durable step) and in the shell (each task at
+once); ``Steps`` is the difference. Nothing here imports a framework: tasks do, in their workers.
+"""
+
+from engine.pipeline.converting import convert
+from engine.pipeline.importing import import_model
+from engine.pipeline.measuring import measure
+from engine.pipeline.requests import ConvertRequest, ImportRequest, MeasureRequest, TryRequest
+from engine.pipeline.trying import artifact_to_try, try_out
+
+__all__ = [
+    "ConvertRequest",
+    "ImportRequest",
+    "MeasureRequest",
+    "TryRequest",
+    "artifact_to_try",
+    "convert",
+    "import_model",
+    "measure",
+    "try_out",
+]

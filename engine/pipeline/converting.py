@@ -1,0 +1,222 @@
+"""Convert: formats and passes, each step a task; every artifact verified before it is called ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine import changes, registry, store
+from engine.errors import EngineError, NoRoute, TaskCancelled, UnsupportedModel
+from engine.files import hash_path, publish, size_of
+from engine.jobs.protocol import Steps, Task
+from engine.knowledge import reach_from
+from engine.pipeline.requests import ConvertRequest
+from engine.pipeline.seed import SEED
+from engine.records import dump, fingerprint, parse
+from engine.settings import settings
+from engine.types import Artifact, Change, Model, Signature, Step, Target
+from engine.verify.limits import limits_for
+from engine.verify.model import Thresholds, Verification
+
+BATCHES = (1, 2, 3, 7)
+
+
+def convert(steps: Steps, request: ConvertRequest) -> dict[str, Any]:
+    """Convert and verify. One target's failure does not stop the others: it is in ``failures``.
+
+    Gives ``{"artifacts": [id, …], "failures": {key of the target: sentence}}``.
+    """
+    model = store.models.load(request.model_id)
+    labels = [changes.label_of(target) for target in request.targets]
+    steps.plan(
+        (
+            *(f"Make {label}" for label in labels),
+            "Run the original",
+            *(f"Verify {label}" for label in labels),
+        )
+    )
+    work = _Work(steps, model)
+    made: dict[str, Made] = {}
+    failures: dict[str, str] = {}
+
+    def publish_so_far() -> dict[str, Any]:
+        found = {"artifacts": [one.artifact.id for one in made.values()], "failures": failures}
+        steps.publish(found)
+        return found
+
+    for target in request.targets:
+        with _collected(failures, target.key):
+            made[target.key] = work.make(target)
+        publish_so_far()
+    for key, one in made.items():
+        with _collected(failures, key):
+            _verify_one(steps, one.artifact, work.reference(one.original), request.thresholds)
+        publish_so_far()
+    return publish_so_far()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An artifact, and what it is held against: the model, or what a pruning made of it."""
+
+    artifact: Artifact
+    original: Artifact
+
+
+@dataclass(slots=True)
+class _Work:
+    """One job: what it made so far is not made twice, however many targets share it."""
+
+    steps: Steps
+    model: Model
+    _known: dict[tuple[str, str], Artifact] = field(default_factory=dict)
+    _references: dict[str, Path] = field(default_factory=dict)
+
+    def make(self, target: Target) -> Made:
+        """Follow the route stop by stop; each edge and each pass is a task."""
+        artifact = original = self.model.artifact
+        for index, (stop, done_there) in enumerate(way(artifact, target)):
+            if index:
+                artifact = self._once(artifact, stop, self._edge)
+            for change in done_there:
+                artifact = self._once(artifact, change, self._pass)
+                if not changes.pass_named(change.name).precision:
+                    original = artifact
+        return Made(artifact, original)
+
+    def reference(self, original: Artifact) -> Path:
+        """The folder of what the original answers, run once."""
+        if original.id not in self._references:
+            self._references[original.id] = _reference(self.steps, original)
+        return self._references[original.id]
+
+    def _once(self, source: Artifact, asked: Any, make: Any) -> Artifact:
+        where = (source.id, asked.key)
+        if where not in self._known:
+            self._known[where] = make(source, asked)
+        return self._known[where]
+
+    def _edge(self, source: Artifact, asked: Target) -> Artifact:
+        """One converter."""
+        request = {"target": asked.format, "options": dict(asked.options), "change": None}
+        label = f"Convert to {changes.label_of(Target(asked.format, asked.options))}"
+        return self._task(label, source, request, Target(asked.format, asked.options, source.passes))
+
+    def _pass(self, source: Artifact, change: Change) -> Artifact:
+        """One pass, on an artifact that may still refuse it."""
+        if why := changes.refusal(change.name, source):
+            raise UnsupportedModel(why, hint="Choose another pass for this model.")
+        request = {"target": source.format, "options": {}, "change": dump(change)}
+        label = f"{changes.words(change)} on {registry.named(source)}"
+        asked = Target(source.format, source.options, (*source.passes, change))
+        return self._task(label, source, request, asked)
+
+    def _task(
+        self, label: str, source: Artifact, request: Mapping[str, Any], asked: Target
+    ) -> Artifact:
+        """One step in a process of its own; what it made is moved to its place and kept."""
+        result = self.steps.run(Task("convert", label, {"artifact": dump(source), **request}))
+        made = self.steps.out(result) / result["path"]
+        sha256 = hash_path(made)
+        parts = ("artifact", self.model.id, asked.format, sha256)
+        artifact_id = fingerprint(*parts, *(change.key for change in asked.passes))
+        home = settings().artifacts_dir / artifact_id
+        publish(made.parent, home)
+        artifact = Artifact(
+            id=artifact_id,
+            format=asked.format,
+            path=home / made.name,
+            sha256=sha256,
+            size_bytes=size_of(home / made.name),
+            signature=parse(Signature, result["signature"]),
+            lineage=(*source.lineage, parse(Step, result["step"])),
+            variant=_variant(source, asked, result["variant"]),
+            options=asked.options,
+            passes=asked.passes,
+        )
+        store.artifacts.save(artifact, self.model.id)
+        return artifact
+
+
+def _variant(source: Artifact, asked: Target, own: str) -> str:
+    """What tells it from others of its format: its own options, and the passes it went through."""
+    if asked.passes == source.passes:
+        return ", ".join(filter(None, (own, *map(changes.words, asked.passes))))
+    return ", ".join(filter(None, (source.variant, changes.words(asked.passes[-1]))))
+
+
+def way(
+    artifact: Artifact, target: Target
+) -> tuple[tuple[Target, tuple[Change, ...]], ...]:
+    """Every stop from the artifact to the target, itself first, and the passes done at each.
+
+    Raises NoRoute, with the reason that the Model page gives, or UnsupportedModel for a pass.
+    """
+    stays = target.format == artifact.format and target.passes and not target.options
+    edges = () if stays else _route(artifact, target)
+    names = (artifact.format, *(end for _, end in edges))
+    done = changes.placed(names, target.passes)
+    last = len(names) - 1
+    return tuple(
+        (Target(name, target.options if index == last else {}), done[index])
+        for index, name in enumerate(names)
+    )
+
+
+def _route(artifact: Artifact, target: Target) -> tuple[tuple[str, str], ...]:
+    """The edges to a target. Raises NoRoute with the reason that the Model page gives."""
+    try:
+        return registry.route(artifact.format, target.format, artifact)
+    except NoRoute as error:
+        known = {reach.format: reach.reason for reach in reach_from(artifact)}
+        why = known.get(target.format, error.message)
+        raise NoRoute(why, hint=error.hint) from error
+
+
+def _reference(steps: Steps, original: Artifact) -> Path:
+    """Run it on every verification input; gives the folder of arrays."""
+    result = steps.run(
+        Task(
+            "reference",
+            "Run the original",
+            {"artifact": dump(original), "seed": SEED, "batches": list(BATCHES)},
+        )
+    )
+    return steps.out(result)
+
+
+def _verify_one(
+    steps: Steps, artifact: Artifact, reference: Path, thresholds: Thresholds
+) -> Verification:
+    """Judge one artifact by what its passes leave, and keep the judgement with it."""
+    precisions = [changes.pass_named(change.name).precision for change in artifact.passes]
+    limits = limits_for(next(filter(None, reversed(precisions)), ""), thresholds)
+    result = steps.run(
+        Task(
+            "verify",
+            f"Verify {registry.named(artifact)}",
+            {
+                "artifact": dump(artifact),
+                "reference": str(reference),
+                "thresholds": dump(limits),
+                "seed": SEED,
+            },
+        )
+    )
+    verification = parse(Verification, result["verification"])
+    store.artifacts.save_verification(verification)
+    return verification
+
+
+@contextmanager
+def _collected(failures: dict[str, str], key: str) -> Iterator[None]:
+    """Let one target fail alone; a cancelled job still ends the whole."""
+    try:
+        yield
+    except TaskCancelled:
+        raise
+    except EngineError as error:
+        failures[key] = str(error)

@@ -1,0 +1,82 @@
+"""Measure: verified artifacts beside their original."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from engine import registry, store
+from engine.bench import session
+from engine.bench.model import Variant
+from engine.bench.plan import make_plan
+from engine.errors import BadRequest
+from engine.jobs.protocol import Steps
+from engine.pipeline.requests import MeasureRequest
+from engine.pipeline.seed import SEED
+from engine.records import fingerprint
+from engine.reports.assemble import make_report
+from engine.types import Artifact, Model, Signature
+from engine.verify.model import Verification
+
+
+def measure(steps: Steps, request: MeasureRequest) -> dict[str, Any]:
+    """Measure verified artifacts beside their original. Gives ``{"report_id": …}``."""
+    model = store.models.load(request.model_id)
+    artifacts = {model.artifact.id: model.artifact}
+    verifications: dict[str, Verification] = {}
+    for artifact_id in request.artifact_ids:
+        artifact, verification = store.artifacts.load(artifact_id)
+        if verification is None or not verification.verdict.usable:
+            raise BadRequest(
+                f"{registry.named(artifact)} has not passed verification.",
+                hint="Only verified artifacts are measured: convert it again, or leave it out.",
+            )
+        artifacts[artifact.id] = artifact
+        verifications[artifact.id] = verification
+    variants = _variants(model, tuple(artifacts.values()), request)
+    plan = make_plan(variants, request.preset, seed=SEED)
+    measurement = session.run(steps, plan, artifacts, model.artifact.signature)
+    report = make_report(
+        report_id=fingerprint("report", steps.job_id),
+        model=model,
+        artifacts=tuple(artifacts.values()),
+        verifications=verifications,
+        failures=request.failures,
+        measurement=measurement,
+        advice=request.advice,
+        preset=request.preset,
+    )
+    store.reports.save(report)
+    return {"report_id": report.id}
+
+
+def _variants(
+    model: Model, artifacts: tuple[Artifact, ...], request: MeasureRequest
+) -> tuple[Variant, ...]:
+    """Every artifact at every batch size, at one thread count for all.
+
+    A model of a fixed batch is measured at that one, whatever was asked.
+    """
+    threads = request.threads or len(os.sched_getaffinity(0))
+    batches = _batches(model.artifact.signature, request.batches)
+    return tuple(
+        Variant(
+            key=f"{artifact.format}-b{batch}-t{threads}-{artifact.id[:6]}",
+            artifact_id=artifact.id,
+            format=artifact.format,
+            label=registry.format_named(artifact.format).runs(artifact),
+            batch=batch,
+            threads=threads,
+            is_original=artifact.id == model.artifact.id,
+        )
+        for batch in batches
+        for artifact in artifacts
+    )
+
+
+def _batches(signature: Signature, asked: tuple[int, ...]) -> tuple[int, ...]:
+    """The batch sizes that the signature allows."""
+    if signature.batch_symbol is not None:
+        return asked
+    first = next((spec.shape[0] for spec in signature.inputs if spec.shape), 1)
+    return (first,) if isinstance(first, int) else asked

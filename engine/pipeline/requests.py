@@ -1,0 +1,68 @@
+"""What a person asks for: one frozen record a job, stored and hashed as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from engine.reports.model import Advice
+from engine.types import Signature, Target
+from engine.verify.model import Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """A model to bring in: a sample by name, an upload by id, or a path under the models folder.
+
+    ``architecture`` names what a bare state_dict belongs to; ``config_upload`` is the upload id
+    (or path, for ``path`` imports) of a transformers ``config.json`` instead.
+    """
+
+    origin: Literal["sample", "upload", "path"]
+    source: str
+    architecture: str | None = None
+    config_upload: str | None = None
+    signature: Signature | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertRequest:
+    """Formats to make from a model, and how to judge them.
+
+    ``wait``: where this machine lacks what a target needs, the job waits for a host that has it.
+    """
+
+    model_id: str
+    targets: tuple[Target, ...]
+    wait: bool = False
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureRequest:
+    """Artifacts to weigh against their original."""
+
+    model_id: str
+    artifact_ids: tuple[str, ...]
+    preset: str = "quick"
+    batches: tuple[int, ...] = (1,)
+    threads: int | None = None
+    advice: Advice | None = None
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TryRequest:
+    """A prompt for an artifact that writes text, or for the original itself."""
+
+    LONGEST_PROMPT: ClassVar[int] = 8_000
+    MOST_TOKENS: ClassVar[int] = 1_024
+    HIGHEST_TEMPERATURE: ClassVar[float] = 2.0
+
+    model_id: str
+    artifact_id: str
+    prompt: str
+    most: int = 128
+    temperature: float = 0.7
+    seed: int = 0

@@ -1,0 +1,36 @@
+"""By which limits an artifact is judged: what each precision can be expected to keep."""
+
+from __future__ import annotations
+
+from engine.verify.model import Thresholds
+
+_LIMITS = {
+    limits.precision: limits
+    for limits in (
+        Thresholds(),
+        Thresholds("float16", equivalent_relative=5e-3),
+        Thresholds(
+            "bfloat16", equivalent_relative=4e-2, degraded_relative=0.3, degraded_top1=0.95
+        ),
+        Thresholds("int8", equivalent_relative=2e-2, degraded_relative=0.5, degraded_top1=0.8),
+        Thresholds(
+            "int8 calibrated",
+            equivalent_relative=2e-2,
+            degraded_relative=0.5,
+            degraded_top1=0.8,
+            leave_out=("large",),
+        ),
+        Thresholds("int4", equivalent_relative=5e-2, degraded_relative=0.8, degraded_top1=0.6),
+    )
+}
+"""A value stored in p bits of mantissa is off by up to 2^-p of itself; through a deep net such
+errors add up to a few times that in what comes out. ``equivalent_relative`` is that size: 5 times
+2^-10 for float16, 2^-8 for bfloat16, and for 8 and 4 bits what a good calibration reaches (34 and
+26 dB). ``degraded`` is where an answer may still be of use; whether it is, accuracy on labelled
+samples says, and nothing else."""
+
+
+def limits_for(precision: str, asked: Thresholds) -> Thresholds:
+    """The limits of a precision; those that were asked for, where they differ from the usual."""
+    usual = asked == Thresholds()
+    return _LIMITS[precision] if usual and precision in _LIMITS else asked

@@ -1,0 +1,78 @@
+"""Passes as widgets: what makes a model smaller or faster, offered where it can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+
+import streamlit as st
+
+import engine
+from engine import Change, Model, Pass, Target
+from pages.components import options, state
+
+AS_IS = ""
+_KINDS = {
+    "precision": ("Precision", "As it is"),
+    "pruning": ("Pruning", "Nothing pruned"),
+}
+_Combination = tuple[Change, ...]
+
+
+def grid(model: Model, targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Every target with every combination of the passes picked that can be done on its way."""
+    names = tuple(dict.fromkeys(target.format for target in targets))
+    reach = {name: engine.pass_reach(model.artifact, name) for name in names}
+    known = engine.list_passes()
+    open_ = {p for found in reach.values() for p, item in found.items() if item.reachable}
+    picked = [_kind(kind, [p for p in known.values() if p.kind == kind and p.name in open_])
+              for kind in ("pruning", "precision")]
+    _closed(names, reach)
+    return tuple(
+        replace(target, passes=passes)
+        for target in targets
+        for passes in _combinations(picked)
+        if all(reach[target.format][change.name].reachable for change in passes)
+    )
+
+
+def _combinations(picked: Sequence[Sequence[Change | None]]) -> list[_Combination]:
+    """One of each kind, nothing being one of them."""
+    return [tuple(change for change in row if change) for row in product(*picked)]
+
+
+def _kind(kind: str, offered: Sequence[Pass]) -> Sequence[Change | None]:
+    """The passes of one kind, several at once: each is an artifact of its own."""
+    if not offered:
+        return [None]
+    label, nothing = _KINDS[kind]
+    labels = {AS_IS: nothing, **{one.name: one.label for one in offered}}
+    names = st.pills(
+        label,
+        list(labels),
+        selection_mode="multi",
+        default=[AS_IS],
+        format_func=labels.__getitem__,
+        key=f"{state.PASSES}{kind}",
+    )
+    changes: list[Change | None] = [None] if AS_IS in names or not names else []
+    for one in offered:
+        if one.name in names:
+            st.caption(f"**{one.label}.** {one.sentence}")
+            changes += [Change(one.name, chosen) for chosen in options.chosen(one.name, one)]
+    return changes
+
+
+def _closed(names: Sequence[str], reach: dict[str, dict[str, engine.Reach]]) -> None:
+    """What cannot be done on the way to a format, and why."""
+    formats, known = engine.list_formats(), engine.list_passes()
+    rows = [
+        {"Format": formats[name].label, "Pass": known[one].label, "Why not": item.reason}
+        for name in names
+        for one, item in reach[name].items()
+        if not item.reachable
+    ]
+    if rows:
+        with st.expander("Passes that cannot be done on these formats, and why"):
+            st.table(rows, hide_index=True, border="horizontal", alt="Passes that cannot be done")
