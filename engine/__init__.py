@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     )
     from engine.options import Choice, choices, parse_target
     from engine.pipeline import ConvertRequest, ImportRequest, MeasureRequest, TryRequest
-    from engine.registry import formats as list_formats
     from engine.registry import Format, waitable
+    from engine.registry import formats as list_formats
     from engine.reports.export import export_csv, export_json, export_markdown, import_report
     from engine.reports.figures import Figures, figures
     from engine.reports.model import Advice, Report

@@ -98,7 +98,9 @@ def passes() -> dict[str, Pass]:
         for entry in pkgutil.iter_modules(package.__path__)
     )
     found: list[Pass] = [one for module in modules for one in getattr(module, "PASSES", ())]
-    return {one.name: one for one in sorted(found, key=lambda one: (one.kind != "pruning", one.name))}
+    return {
+        one.name: one for one in sorted(found, key=lambda one: (one.kind != "pruning", one.name))
+    }
 
 
 def pass_named(name: str) -> Pass:

@@ -1,7 +1,7 @@
-"""What a person may choose about a conversion, declared once, by the format or the pass it belongs to.
+"""What a person may choose, declared once, by the format or the pass it belongs to.
 
-The options of a format or a pass are a frozen dataclass whose fields are made with ``choice``. Pages draw them,
-the shell reads them, and ``read`` checks them: nothing else knows their names.
+Options are a frozen dataclass whose fields are made with ``choice``. Pages draw them, the shell
+reads them, and ``read`` checks them: nothing else knows their names.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from engine.types import Artifact, Change, Reach
 
 
 def pass_reach(artifact: Artifact, format: str) -> dict[str, Reach]:
-    """For every pass by name: whether it can be done on the way to ``format``, and how or why not."""
+    """For every pass by name: whether it can be done on the way to ``format``; how, or why not."""
     return {name: _one(artifact, format, name) for name in changes.passes()}
 
 
@@ -25,7 +25,9 @@ def _one(artifact: Artifact, format: str, name: str) -> Reach:
     where = next(stop for stop, there in zip(stops, done, strict=True) if there)
     if where == artifact.format and (why := changes.refusal(name, artifact)):
         return Reach(format, False, why)
-    at = "" if where == format else f" Done on {registry.format_named(where).label}, then converted."
+    at = (
+        "" if where == format else f" Done on {registry.format_named(where).label}, then converted."
+    )
     return Reach(format, True, f"{changes.pass_named(name).sentence}{at}")
 
 

@@ -1,4 +1,4 @@
-"""Convert: formats and passes, each step a task; every artifact verified before it is called ready."""
+"""Convert: formats and passes, each step a task, and everything made verified."""
 
 from __future__ import annotations
 
@@ -103,7 +103,9 @@ class _Work:
         """One converter."""
         request = {"target": asked.format, "options": dict(asked.options), "change": None}
         label = f"Convert to {changes.label_of(Target(asked.format, asked.options))}"
-        return self._task(label, source, request, Target(asked.format, asked.options, source.passes))
+        return self._task(
+            label, source, request, Target(asked.format, asked.options, source.passes)
+        )
 
     def _pass(self, source: Artifact, change: Change) -> Artifact:
         """One pass, on an artifact that may still refuse it."""
@@ -148,9 +150,7 @@ def _variant(source: Artifact, asked: Target, own: str) -> str:
     return ", ".join(filter(None, (source.variant, changes.words(asked.passes[-1]))))
 
 
-def way(
-    artifact: Artifact, target: Target
-) -> tuple[tuple[Target, tuple[Change, ...]], ...]:
+def way(artifact: Artifact, target: Target) -> tuple[tuple[Target, tuple[Change, ...]], ...]:
     """Every stop from the artifact to the target, itself first, and the passes done at each.
 
     Raises NoRoute, with the reason that the Model page gives, or UnsupportedModel for a pass.

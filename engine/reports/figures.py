@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.bench.stats import DELTA
+from engine.changes import label_of
 from engine.errors import BadRequest
 from engine.options import parse_target
-from engine.changes import label_of
 from engine.reports import words
 from engine.reports.model import Report
 from engine.reports.recommendation import Recommendation, headline, recommendation

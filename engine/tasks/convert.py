@@ -43,7 +43,10 @@ def _without_collector() -> Iterator[None]:
 
 
 def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Convert, or do a pass; gives ``{"path": relative to out, "signature", "step", "variant"}``."""
+    """Convert, or do a pass.
+
+    Gives ``{"path": relative to out, "signature", "step", "variant"}``.
+    """
     artifact = parse(Artifact, request["artifact"])
     made = registry.format_named(request["target"])
     folder = context.out / made.name

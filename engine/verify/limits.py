@@ -9,9 +9,7 @@ _LIMITS = {
     for limits in (
         Thresholds(),
         Thresholds("float16", equivalent_relative=5e-3),
-        Thresholds(
-            "bfloat16", equivalent_relative=4e-2, degraded_relative=0.3, degraded_top1=0.95
-        ),
+        Thresholds("bfloat16", equivalent_relative=4e-2, degraded_relative=0.3, degraded_top1=0.95),
         Thresholds("int8", equivalent_relative=2e-2, degraded_relative=0.5, degraded_top1=0.8),
         Thresholds(
             "int8 calibrated",

@@ -26,8 +26,10 @@ def grid(model: Model, targets: Sequence[Target]) -> tuple[Target, ...]:
     reach = {name: engine.pass_reach(model.artifact, name) for name in names}
     known = engine.list_passes()
     open_ = {p for found in reach.values() for p, item in found.items() if item.reachable}
-    picked = [_kind(kind, [p for p in known.values() if p.kind == kind and p.name in open_])
-              for kind in ("pruning", "precision")]
+    picked = [
+        _kind(kind, [p for p in known.values() if p.kind == kind and p.name in open_])
+        for kind in ("pruning", "precision")
+    ]
     _closed(names, reach)
     return tuple(
         replace(target, passes=passes)

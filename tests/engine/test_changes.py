@@ -88,7 +88,7 @@ def test_a_number_is_read_within_its_bounds() -> None:
     )
     assert read(ratio, {"ratio": "0.5"}, "it").ratio == 0.5  # type: ignore[attr-defined]
     for wrong in ("1.5", "nan", "inf", "a lot"):
-        with pytest.raises(BadRequest, match="a number from 0.0 to 1.0"):
+        with pytest.raises(BadRequest, match=r"a number from 0\.0 to 1\.0"):
             read(ratio, {"ratio": wrong}, "it")
     assert choices(NoOptions) == ()
 

@@ -44,7 +44,7 @@ def test_values_and_their_text_are_read_alike() -> None:
         ({"heat": "--1"}, "a whole number from 0 to 5"),
         ({"heat": "1" * 5000}, "a whole number from 0 to 5"),
         ({"salted": "perhaps"}, "yes or no"),
-        ({"name": "a,b"}, "without ':' and ','"),
+        ({"name": "a,b"}, "without ':', ',' and"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_words(given: dict[str, Scalar], message: str) -> None:

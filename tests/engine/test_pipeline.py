@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.pipeline import converting
 from engine.errors import NoRoute
 from engine.knowledge import reach_from
+from engine.pipeline import converting
 from engine.types import Artifact, Signature, Target
 
 
