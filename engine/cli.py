@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from engine import changes, registry, store
 from engine.bench.plan import PRESETS
+from engine.data.builtin import BUILTINS
 from engine.doctor import Doctor, doctor
 from engine.errors import BadRequest, EngineError
 from engine.files import write_atomically
@@ -26,11 +27,13 @@ from engine.jobs.steps import DirectSteps, clear_outputs
 from engine.options import parse_target, read
 from engine.pipeline import (
     ConvertRequest,
+    DataRequest,
     ImportRequest,
     MeasureRequest,
     convert,
     import_model,
     measure,
+    prepare_data,
 )
 from engine.records import dump, parse
 from engine.reports.export import export_json
@@ -109,6 +112,11 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="formats with their options, each with the passes (`passes` lists them) after a '+'; "
         "or 'all': every other format that the model reaches here",
     )
+    run.add_argument(
+        "--data",
+        metavar=f"PATH|{'|'.join(one.name for one in BUILTINS)}",
+        help="samples that passes calibrate on and results are judged by; random values without it",
+    )
     run.add_argument("--preset", choices=tuple(PRESETS), default="quick")
     run.add_argument("--batch", type=_batches, default=(1,), metavar="1,8")
     run.add_argument("--threads", type=_positive, metavar="N", help="default: every usable core")
@@ -141,7 +149,7 @@ def _run(asked: argparse.Namespace) -> int:
         try:
             report_id, failures = _three_jobs(shell, request, asked)
         finally:
-            for what in ("import", "convert", "measure"):
+            for what in ("import", "data", "convert", "measure"):
                 clear_outputs(f"{shell.name}-{what}")
     report = store.reports.load(report_id)
     if asked.report is not None:
@@ -151,12 +159,14 @@ def _run(asked: argparse.Namespace) -> int:
 
 
 def _three_jobs(
-    shell: _Shell, request: ImportRequest, asked: argparse.Namespace
+    shell: _Shell, brought: ImportRequest, asked: argparse.Namespace
 ) -> tuple[str, dict[str, str]]:
     """(the report's id, what was not made or not verified and why)."""
-    model_id = import_model(shell.steps("import"), request)["model_id"]
+    model_id = import_model(shell.steps("import"), brought)["model_id"]
     targets = asked.to or _every_target(model_id)
-    made = convert(shell.steps("convert"), ConvertRequest(model_id, targets))
+    data_id = _data(shell, model_id, asked.data) if asked.data else None
+    request = ConvertRequest(model_id, targets, data_id=data_id)
+    made = convert(shell.steps("convert"), request)
     failures: dict[str, str] = dict(made["failures"])
     usable: list[str] = []
     for artifact_id in made["artifacts"]:
@@ -180,6 +190,18 @@ def _three_jobs(
     return measured["report_id"], failures
 
 
+def _data(shell: _Shell, model_id: str, asked: str) -> str:
+    """Make data ready for the model; gives its id."""
+    ours = any(asked == one.name for one in BUILTINS)
+    request = (
+        DataRequest(model_id, "builtin", asked)
+        if ours
+        else DataRequest(model_id, "path", str(Path(asked).expanduser().resolve()))
+    )
+    made = prepare_data(shell.steps("data"), request)
+    return str(made["data_id"])
+
+
 def _every_target(model_id: str) -> tuple[Target, ...]:
     """Each format that the model reaches on this machine, as it is made by default."""
     original = store.models.load(model_id).artifact
@@ -189,13 +211,13 @@ def _every_target(model_id: str) -> tuple[Target, ...]:
 
 def _import_request(asked: argparse.Namespace) -> ImportRequest:
     """What to bring. In the shell every path of the operator's own may be opened."""
+    data = _existing_data(asked.data)
     if asked.sample is not None:
+        _open_paths(data)
         return ImportRequest("sample", asked.sample)
     name: str = asked.architecture or ""
     config = _config(name) if name.endswith(".json") else None
-    places = [str(path.parent) for path in (asked.model, config) if path is not None]
-    os.environ["ASSAY_MODELS"] = os.path.commonpath(places)
-    settings.cache_clear()
+    _open_paths(asked.model, config, data)
     return ImportRequest(
         "path",
         str(asked.model),
@@ -203,6 +225,27 @@ def _import_request(asked: argparse.Namespace) -> ImportRequest:
         config_upload=str(config) if config else None,
         signature=asked.signature,
     )
+
+
+def _open_paths(*paths: Path | None) -> None:
+    """Let these be opened by path, as files of the models folder are."""
+    places = [str(path.parent) for path in paths if path is not None]
+    if places:
+        os.environ["ASSAY_MODELS"] = os.path.commonpath(places)
+        settings.cache_clear()
+
+
+def _existing_data(text: str | None) -> Path | None:
+    """The file that ``--data`` names; None where it names data of ours. Raises BadRequest."""
+    if text is None or any(text == one.name for one in BUILTINS):
+        return None
+    path = Path(text).expanduser().resolve()
+    if not path.exists():
+        known = ", ".join(one.name for one in BUILTINS)
+        raise BadRequest(
+            f"There is no data at {text}.", hint=f"Give the path of a file, or one of: {known}."
+        )
+    return path
 
 
 def _config(text: str) -> Path:

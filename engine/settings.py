@@ -38,6 +38,10 @@ class Settings:
         return self.data_dir / "artifacts"
 
     @property
+    def data_sets_dir(self) -> Path:
+        return self.data_dir / "data"
+
+    @property
     def uploads_dir(self) -> Path:
         return self.data_dir / "uploads"
 

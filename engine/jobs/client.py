@@ -15,11 +15,13 @@ from engine.jobs.protocol import JobState, JobView
 from engine.jobs.steps import latest_log
 from engine.pipeline import (
     ConvertRequest,
+    DataRequest,
     ImportRequest,
     MeasureRequest,
     TryRequest,
     artifact_to_try,
 )
+from engine.pipeline.preparing import located
 from engine.records import dump, fingerprint
 from engine.sources import locate
 from engine.store.jobs import JobRow
@@ -41,10 +43,20 @@ def submit_import(request: ImportRequest) -> str:
     return submit("import", f"Bring in {name}", request, state)
 
 
+def submit_data(request: DataRequest) -> str:
+    """Queue data to be made ready for a model; gives the job's id. Raises when it is not there."""
+    store.models.load(request.model_id)
+    opened, name = located(request)
+    state = _state_of(Path(opened)) if request.origin == "path" else ()
+    return submit("data", f"Bring in the data {name}", request, state)
+
+
 def submit_convert(request: ConvertRequest) -> str:
     """Queue conversions with their verification; gives the job's id."""
     labels = map(changes.label_of, request.targets)
     name = store.models.load(request.model_id).name
+    if request.data_id:
+        store.data.load(request.data_id)
     return submit("convert", f"Convert {name} to {', '.join(labels)}", request)
 
 
@@ -119,6 +131,8 @@ def _stands(row: JobRow) -> bool:
     try:
         if model_id := row.result.get("model_id"):
             store.models.load(model_id)
+        if data_id := row.result.get("data_id"):
+            store.data.load(data_id)
     except NotFound:
         return False
     return store.artifacts.exist(tuple(row.result.get("artifacts", ())))

@@ -67,6 +67,7 @@ def kinds() -> dict[str, Kind]:
 
     return {
         "import": Kind(pipeline.ImportRequest, pipeline.import_model, "convert"),
+        "data": Kind(pipeline.DataRequest, pipeline.prepare_data, "convert"),
         "convert": Kind(pipeline.ConvertRequest, pipeline.convert, "convert"),
         "measure": Kind(pipeline.MeasureRequest, pipeline.measure, "measure:cpu"),
         "try": Kind(pipeline.TryRequest, pipeline.try_out, "try", _SHOW_TEXT_EVERY_S),
@@ -254,7 +255,7 @@ def _take_stock() -> None:
 
 def sweep() -> None:
     """Remove what a process that is gone was about to publish."""
-    for home in (settings().models_store, settings().artifacts_dir):
+    for home in (settings().models_store, settings().artifacts_dir, settings().data_sets_dir):
         for left in home.glob("*.part-*"):
             found = _STAGING.search(left.name)
             if found and not Path("/proc", found[1]).exists():

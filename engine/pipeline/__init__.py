@@ -1,4 +1,4 @@
-"""The jobs, each an ordered set of tasks: bring a model, convert it, try it, measure it.
+"""The jobs, each an ordered set of tasks: bring a model or data, convert, try, measure.
 
 The same functions run in the host (each task a durable step) and in the shell (each task at
 once); ``Steps`` is the difference. Nothing here imports a framework: tasks do, in their workers.
@@ -7,11 +7,19 @@ once); ``Steps`` is the difference. Nothing here imports a framework: tasks do, 
 from engine.pipeline.converting import convert
 from engine.pipeline.importing import import_model
 from engine.pipeline.measuring import measure
-from engine.pipeline.requests import ConvertRequest, ImportRequest, MeasureRequest, TryRequest
+from engine.pipeline.preparing import prepare_data
+from engine.pipeline.requests import (
+    ConvertRequest,
+    DataRequest,
+    ImportRequest,
+    MeasureRequest,
+    TryRequest,
+)
 from engine.pipeline.trying import artifact_to_try, try_out
 
 __all__ = [
     "ConvertRequest",
+    "DataRequest",
     "ImportRequest",
     "MeasureRequest",
     "TryRequest",
@@ -19,5 +27,6 @@ __all__ = [
     "convert",
     "import_model",
     "measure",
+    "prepare_data",
     "try_out",
 ]

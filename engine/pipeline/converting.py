@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import changes, registry, store
+from engine.data.model import Dataset
 from engine.errors import EngineError, NoRoute, TaskCancelled, UnsupportedModel
 from engine.files import hash_path, publish, size_of
 from engine.jobs.protocol import Steps, Task
@@ -38,7 +39,8 @@ def convert(steps: Steps, request: ConvertRequest) -> dict[str, Any]:
             *(f"Verify {label}" for label in labels),
         )
     )
-    work = _Work(steps, model)
+    data = store.data.load(request.data_id) if request.data_id else None
+    work = _Work(steps, model, data)
     made: dict[str, Made] = {}
     failures: dict[str, str] = {}
 
@@ -72,6 +74,7 @@ class _Work:
 
     steps: Steps
     model: Model
+    data: Dataset | None
     _known: dict[tuple[str, str], Artifact] = field(default_factory=dict)
     _references: dict[str, Path] = field(default_factory=dict)
 
@@ -111,7 +114,12 @@ class _Work:
         """One pass, on an artifact that may still refuse it."""
         if why := changes.refusal(change.name, source):
             raise UnsupportedModel(why, hint="Choose another pass for this model.")
-        request = {"target": source.format, "options": {}, "change": dump(change)}
+        request = {
+            "target": source.format,
+            "options": {},
+            "change": dump(change),
+            "data": dump(self.data),
+        }
         label = f"{changes.words(change)} on {registry.named(source)}"
         asked = Target(source.format, source.options, (*source.passes, change))
         return self._task(label, source, request, asked)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from engine.reports.model import Advice
-from engine.types import Signature, Target
+from engine.types import Scalar, Signature, Target
 from engine.verify.model import Thresholds
 
 
@@ -31,12 +31,28 @@ class ConvertRequest:
     """Formats to make from a model, and how to judge them.
 
     ``wait``: where this machine lacks what a target needs, the job waits for a host that has it.
+    ``data_id``: the data that passes read and results are judged by; without it, random values.
     """
 
     model_id: str
     targets: tuple[Target, ...]
     wait: bool = False
     thresholds: Thresholds = field(default_factory=Thresholds)
+    data_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataRequest:
+    """Data to make ready for a model: one of ours by name, an upload by id, or a path.
+
+    ``recipe`` says how images become what the model takes (``engine.data.recipe``), where that is
+    not the usual.
+    """
+
+    model_id: str
+    origin: Literal["builtin", "upload", "path"]
+    source: str
+    recipe: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ SAMPLES = (
     ),
 )
 
+HELD_OUT = 360
+"""Images that are not trained on."""
+
 
 def write(sample: Sample, out: Path, progress: Progress) -> SampleModel:
     """Train it and write the torch folder."""
@@ -28,6 +31,14 @@ def write(sample: Sample, out: Path, progress: Progress) -> SampleModel:
     learned = _train(module, progress)
     eager.save(module, spec, out, progress)
     return SampleModel({**sample.facts, **learned}, (eager.SEEDED,))
+
+
+def division(count: int) -> tuple[Any, Any]:
+    """Which images are trained on and which are held out to judge by: two tensors of indices."""
+    import torch
+
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(SEED))
+    return order[HELD_OUT:], order[:HELD_OUT]
 
 
 def _train(module: Any, progress: Progress) -> dict[str, str]:
@@ -39,8 +50,7 @@ def _train(module: Any, progress: Progress) -> dict[str, str]:
     data = load_digits()
     images = torch.tensor(data.images, dtype=torch.float32).unsqueeze(1) / 16
     labels = torch.tensor(data.target, dtype=torch.long)
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SEED))
-    held_out, train = order[:360], order[360:]
+    train, held_out = division(len(labels))
     optimiser = torch.optim.AdamW(module.parameters(), lr=3e-3, weight_decay=1e-2)
     epochs = 20
     module.train()

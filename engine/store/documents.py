@@ -1,10 +1,11 @@
-"""Artifacts as documents: paths below the data folder are kept relative, so that it can move."""
+"""Artifacts, models and data as documents: paths below the data folder are kept relative to it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from engine.data.model import Dataset
 from engine.records import dump, parse
 from engine.settings import settings
 from engine.types import Artifact, Model
@@ -29,6 +30,16 @@ def from_model(model: Model) -> dict[str, Any]:
 def to_model(document: dict[str, Any]) -> Model:
     """A model as it was, its artifact's path absolute again."""
     return parse(Model, {**document, "artifact": _absolute(document["artifact"])})
+
+
+def from_data(data: Dataset) -> dict[str, Any]:
+    """A data set as stored."""
+    return _relative(dump(data))
+
+
+def to_data(document: dict[str, Any]) -> Dataset:
+    """A data set as it was, its path absolute again."""
+    return parse(Dataset, _absolute(document))
 
 
 def _relative(artifact: dict[str, Any]) -> dict[str, Any]:

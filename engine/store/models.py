@@ -1,4 +1,4 @@
-"""Models that were brought in, and their removal with everything made from them."""
+"""Models that were brought in, and their removal with everything that belongs to them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import sqlalchemy as sa
 
 from engine.errors import NotFound
 from engine.settings import settings
-from engine.store import artifacts, documents
+from engine.store import artifacts, data, documents
 from engine.store.database import insert_new, transaction
 from engine.store.schema import artifact as artifact_table
+from engine.store.schema import data as data_table
 from engine.store.schema import model as table
 from engine.types import Model
 
@@ -45,13 +46,16 @@ def recent(limit: int = 50) -> tuple[Model, ...]:
 
 
 def delete(model_id: str) -> None:
-    """Forget a model and its artifacts, then their files. Reports stay: they hold no paths."""
+    """Forget a model, its artifacts and data, then the files. Reports stay: they hold no paths."""
     load(model_id)
-    made = artifacts.ids_of_model(model_id)
+    made, brought = artifacts.ids_of_model(model_id), data.ids_of_model(model_id)
     with transaction() as connection:
         connection.execute(sa.delete(artifact_table).where(artifact_table.c.model_id == model_id))
+        connection.execute(sa.delete(data_table).where(data_table.c.model_id == model_id))
         connection.execute(sa.delete(table).where(table.c.id == model_id))
     # Rows first: a reader trusts rows, and a row must never name a file that is gone.
     for artifact_id in made:
         shutil.rmtree(settings().artifacts_dir / artifact_id, ignore_errors=True)
+    for data_id in brought:
+        shutil.rmtree(settings().data_sets_dir / data_id, ignore_errors=True)
     shutil.rmtree(settings().models_store / model_id, ignore_errors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision these tables are at: the newest in ``migrations/versions``."""
 
 metadata = sa.MetaData()
@@ -25,6 +25,16 @@ artifact = sa.Table(
     sa.Column("created_at", sa.String(40), nullable=False),
     sa.Column("document", sa.JSON, nullable=False),
     sa.Column("verification", sa.JSON(none_as_null=True)),
+    sa.Column("quality", sa.JSON(none_as_null=True)),
+)
+
+data = sa.Table(
+    "data",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("model_id", sa.String(64), nullable=False, index=True),
+    sa.Column("created_at", sa.String(40), nullable=False),
+    sa.Column("document", sa.JSON, nullable=False),
 )
 
 job = sa.Table(

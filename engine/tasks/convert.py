@@ -13,11 +13,18 @@ from typing import Any
 
 from engine import changes, registry
 from engine.data.drawn import DrawnSamples
+from engine.data.model import Dataset, Samples
+from engine.data.stored import samples_of
 from engine.files import disk_errors
 from engine.jobs.protocol import Context
 from engine.options import read
 from engine.records import dump, parse
-from engine.types import Artifact, Change
+from engine.types import Artifact, Change, Scalar, Step
+
+RANDOM = (
+    "It read random values, since no data was given: ranges are guessed, and figures from this "
+    "artifact mean little."
+)
 
 
 def _whole(path: Path) -> Path:
@@ -86,7 +93,27 @@ def _work(
         known = changes.pass_named(asked.name)
         options = read(known.options, asked.options, known.label)
         context.progress(f"{known.label} on {made.label}", 0.05)
-        given = changes.Given(DrawnSamples(artifact.signature), context.progress)
-        return changes.handler(known.name, made.name)(artifact, path, options, given)
+        data = request.get("data")
+        samples = _samples(data, artifact)
+        given = changes.Given(samples, context.progress)
+        done = changes.handler(known.name, made.name)(artifact, path, options, given)
+        return replace(done, step=_with_data(done.step, known, samples, data))
 
     return change if request["change"] else convert
+
+
+def _samples(data: Any, artifact: Artifact) -> Samples:
+    """What a pass reads: the part of the data that never judges, or random values."""
+    if data is None:
+        return DrawnSamples(artifact.signature)
+    return samples_of(parse(Dataset, data), "calibration", artifact.signature)
+
+
+def _with_data(step: Step, known: changes.Pass, samples: Samples, data: Any) -> Step:
+    """What a pass has read stands in its step: name, how many, and the sha256 that proves it."""
+    if not known.wants:
+        return step
+    read: dict[str, Scalar] = {"data": samples.name, "samples given": samples.count}
+    if data is not None:
+        return replace(step, options={**step.options, **read, "data sha256": data["sha256"]})
+    return replace(step, options={**step.options, **read}, notes=(*step.notes, RANDOM))
