@@ -83,15 +83,36 @@ def llama_shapes(width: int = WIDTH) -> dict[str, tuple[int, ...]]:
     return {f"{name}.weight": shape for name, shape in named.items()}
 
 
+def expert_shapes(width: int = WIDTH, experts: int = 4) -> dict[str, tuple[int, ...]]:
+    """The same with experts in the feed-forward part."""
+    dense = {k: v for k, v in llama_shapes(width).items() if "ffn_" not in k or "norm" in k}
+    up = (experts, 2 * width, width)
+    layer = {"ffn_gate_inp": (experts, width), "ffn_gate_exps": up, "ffn_up_exps": up}
+    layer |= {"ffn_down_exps": (experts, width, 2 * width)}
+    return dense | {f"blk.0.{name}.weight": shape for name, shape in layer.items()}
+
+
+def write_experts(path: Path) -> Path:
+    """A Llama of four experts, of which each token is sent to two."""
+    count = {"llama.expert_count": (U32, 4), "llama.expert_used_count": (U32, 2)}
+    return _write(path, llama_metadata() | count, expert_shapes())
+
+
 def write_llama(path: Path, width: int = WIDTH, **changed: tuple[int, Any]) -> Path:
     """A Llama of one layer in F32 that llama.cpp runs; ``changed`` replaces metadata."""
+    return _write(path, llama_metadata(width) | changed, llama_shapes(width))
+
+
+def _write(
+    path: Path, metadata: Mapping[str, tuple[int, Any]], shapes: Mapping[str, tuple[int, ...]]
+) -> Path:
     stream = np.random.default_rng(0)
     infos, data, offset = [], b"", 0
-    for name, shape in llama_shapes(width).items():
+    for name, shape in shapes.items():
         weights = stream.standard_normal(shape).astype(np.float32) / 4
         infos.append((name, shape[::-1], 0, offset))
         data += weights.tobytes()
         offset += weights.nbytes
-    head = header(llama_metadata(width) | changed, infos)
+    head = header(metadata, infos)
     path.write_bytes(head + bytes(-len(head) % 32) + data)
     return path

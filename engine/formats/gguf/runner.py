@@ -142,6 +142,13 @@ class LlamaRunner:
         context.clear()
         return self._stream(context, given, room - len(given), sampling or Sampling(), stop_at_end)
 
+    def watched(self, length: int, watch: Any) -> Context:
+        """Memory for one row of so many tokens, read under the eyes of ``watch``. Close it."""
+        size = (1, length)
+        return Context(
+            self._llama, self._model, size, self._options.threads, exact=self._exact, watch=watch
+        )
+
     def _stream(
         self, context: Context, given: list[int], most: int, sampling: Sampling, stop: bool
     ) -> Iterator[Token]:
