@@ -84,7 +84,19 @@ if TYPE_CHECKING:
     from engine.store.library import (
         reports as list_reports,
     )
-    from engine.types import Artifact, Change, Model, Reach, Scalar, Signature, Target, TensorSpec
+    from engine.store.models import has_listings
+    from engine.store.models import listings as listings_of
+    from engine.types import (
+        Artifact,
+        Change,
+        Listing,
+        Model,
+        Reach,
+        Scalar,
+        Signature,
+        Target,
+        TensorSpec,
+    )
     from engine.verify.model import LanguageComparison, Thresholds, Verdict, Verification
 
 __version__ = "0.1.0"
@@ -106,6 +118,7 @@ __all__ = [
     "JobView",
     "LanguageComparison",
     "Leaf",
+    "Listing",
     "MeasureRequest",
     "Model",
     "NotFound",
@@ -149,6 +162,7 @@ __all__ = [
     "export_markdown",
     "figures",
     "format_guides",
+    "has_listings",
     "import_report",
     "job",
     "label_of",
@@ -161,6 +175,7 @@ __all__ = [
     "list_reports",
     "list_samples",
     "list_snippets",
+    "listings_of",
     "model",
     "models_folder",
     "parse_target",
@@ -200,6 +215,7 @@ _HOMES = {
     "JobView": "engine.jobs.protocol:JobView",
     "LanguageComparison": "engine.verify.model:LanguageComparison",
     "Leaf": "engine.knowledge:Leaf",
+    "Listing": "engine.types:Listing",
     "MeasureRequest": "engine.pipeline:MeasureRequest",
     "Model": "engine.types:Model",
     "NotFound": "engine.errors:NotFound",
@@ -243,6 +259,7 @@ _HOMES = {
     "export_markdown": "engine.reports.export:export_markdown",
     "figures": "engine.reports.figures:figures",
     "format_guides": "engine.knowledge:format_guides",
+    "has_listings": "engine.store.models:has_listings",
     "import_report": "engine.reports.export:import_report",
     "job": "engine.jobs.client:job",
     "label_of": "engine.changes:label_of",
@@ -255,6 +272,7 @@ _HOMES = {
     "list_reports": "engine.store.library:reports",
     "list_samples": "engine.samples:samples",
     "list_snippets": "engine.knowledge:list_snippets",
+    "listings_of": "engine.store.models:listings",
     "model": "engine.store.library:model",
     "models_folder": "engine.sources:models_folder",
     "parse_target": "engine.options:parse_target",

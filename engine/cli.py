@@ -204,7 +204,7 @@ def _data(shell: _Shell, model_id: str, asked: str) -> str:
 
 def _every_target(model_id: str) -> tuple[Target, ...]:
     """Each format that the model reaches on this machine, as it is made by default."""
-    original = store.models.load(model_id).artifact
+    original = store.models.runnable(model_id).artifact
     reached = registry.targets(original.format, original)
     return tuple(Target(name) for name in reached if name != original.format)
 

@@ -18,7 +18,7 @@ from typing import Any
 from engine.errors import NoRoute, UnsupportedModel
 from engine.lazy import Requirement
 from engine.options import NoOptions
-from engine.types import Artifact, Runner, RunnerOptions, Signature, Step
+from engine.types import Artifact, Listing, Runner, RunnerOptions, Signature, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class Format:
     """What may be chosen when it is made: a dataclass of ``engine.options.choice`` fields."""
     read_variant: Callable[[Path], str] | None = None
     """What tells a file of this format from others, where the file itself says so."""
+    inspect: Callable[[Path], tuple[Listing, ...]] | None = None
+    """Everything the file says of itself, as tables, where that is more than facts."""
     graph_bytes: Callable[[Path], int] | None = None
     """How many bytes from the file's start tell its graph, where the rest is weights alone."""
 
@@ -85,6 +87,8 @@ class Format:
         return f"{self.runtime or self.label} {artifact.variant}".strip()
 
 
+LISTINGS = "listings.json"
+"""The name of what a file says of itself at length, in the folder that holds the original."""
 REPORT = "export.md"
 """The name of a conversion's report, in the folder that holds the artifact."""
 

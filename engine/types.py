@@ -107,6 +107,19 @@ class Reach:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A table of what a file holds; ``more`` is how many rows it has beyond these.
+
+    Texts in the cells are the file's own words: data, never markup.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | int, ...], ...]
+    more: int = 0
+
+
 SignatureOrigin = Literal["carried", "proposed", "given"]
 """Who said so: the file itself, Assay's proposal (tried by running it), or the person."""
 
@@ -130,6 +143,8 @@ class Model:
     reach: tuple[Reach, ...]
     notes: tuple[str, ...]
     created_at: str
+    barred: str = ""
+    """Why it cannot be run here, and so not be converted or measured; empty where it can."""
 
 
 class Runner(Protocol):

@@ -55,6 +55,9 @@ def current() -> Model | None:
 def show(model: Model) -> None:
     """Everything about the model, and the one next step."""
     anatomy.summary(model)
+    if model.barred:
+        anatomy.barred(model)
+        return
     if st.button("Convert this model", type="primary", icon=":material/conversion_path:"):
         link = state.link(model=model.id, answers=state.answers())
         st.switch_page(shell.page_path("convert"), query_params=link)
@@ -67,6 +70,7 @@ def show(model: Model) -> None:
     with right:
         anatomy.reach(model)
         anatomy.facts(model)
+    anatomy.listings(model)
     if changed and source:
         submit(replace(source, signature=changed))
     trial.panel(model)

@@ -30,7 +30,7 @@ def convert(steps: Steps, request: ConvertRequest) -> dict[str, Any]:
 
     Gives ``{"artifacts": [id, …], "failures": {key of the target: sentence}}``.
     """
-    model = store.models.load(request.model_id)
+    model = store.models.runnable(request.model_id)
     labels = [changes.label_of(target) for target in request.targets]
     steps.plan(
         (

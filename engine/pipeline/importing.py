@@ -68,9 +68,10 @@ def _keep_model(out: Path, found: dict[str, Any]) -> Model:
         parameters=found["parameters"],
         op_histogram=found["op_histogram"],
         facts=found["facts"],
-        reach=reach_from(artifact),
+        reach=() if found["barred"] else reach_from(artifact),
         notes=tuple(found["notes"]),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        barred=found["barred"],
     )
     store.models.save(model)
     return model

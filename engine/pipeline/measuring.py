@@ -21,7 +21,7 @@ from engine.verify.model import Verification
 
 def measure(steps: Steps, request: MeasureRequest) -> dict[str, Any]:
     """Measure verified artifacts beside their original. Gives ``{"report_id": …}``."""
-    model = store.models.load(request.model_id)
+    model = store.models.runnable(request.model_id)
     artifacts = {model.artifact.id: model.artifact}
     verifications: dict[str, Verification] = {}
     for artifact_id in request.artifact_ids:

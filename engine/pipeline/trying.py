@@ -39,7 +39,7 @@ def try_out(steps: Steps, request: TryRequest) -> dict[str, Any]:
 
 def artifact_to_try(request: TryRequest) -> Artifact:
     """The artifact of a request that can be tried out. Raises NotFound, BadRequest."""
-    model = store.models.load(request.model_id)
+    model = store.models.runnable(request.model_id)
     own = request.artifact_id == model.artifact.id
     artifact = model.artifact if own else store.artifacts.load(request.artifact_id)[0]
     spec = registry.format_named(artifact.format)

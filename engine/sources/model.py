@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.types import Signature, SignatureOrigin, Step
+from engine.types import Listing, Signature, SignatureOrigin, Step
 
 UNPACKED = "unpacked"
 """The folder below a task's output for what an archive held; gone when the task ends."""
@@ -54,3 +54,7 @@ class Recognised:
     lineage: tuple[Step, ...] = ()
     variant: str = ""
     """What tells the file from others of its format, where it says so itself."""
+    listings: tuple[Listing, ...] = ()
+    """Everything the file says of itself, where that is more than facts."""
+    barred: str = ""
+    """Why it was looked at and cannot be run; empty where it runs."""

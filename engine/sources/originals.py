@@ -46,6 +46,7 @@ def recognised(
     facts: Mapping[str, str] | None = None,
     notes: tuple[str, ...] = (),
     lineage: tuple[Step, ...] = (),
+    barred: str = "",
 ) -> Recognised:
     """Everything known about an original, its format's own description included."""
     spec = format_named(format)
@@ -63,4 +64,6 @@ def recognised(
         notes=(*found.notes, *notes),
         lineage=lineage,
         variant=spec.read_variant(path) if spec.read_variant else "",
+        listings=spec.inspect(path) if spec.inspect else (),
+        barred=barred,
     )

@@ -29,4 +29,5 @@ def make(name: str, out: Path, progress: Progress) -> Recognised:
         op_histogram=operators,
         facts={**facts, **made.facts},
         notes=made.notes,
+        listings=form.inspect(path) if form.inspect else (),
     )

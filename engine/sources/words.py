@@ -13,7 +13,7 @@ def quoted(error: object) -> str:
     return one_line(" ".join(lines[:2]) or type(error).__name__).rstrip(" :,;.") + "."
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, most: int = _LONGEST) -> str:
     """A stranger's text, fit to be shown: no control or bidi marks, and not endless."""
     plain = "".join(sign for sign in text if unicodedata.category(sign)[0] != "C")
-    return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}…"
+    return plain if len(plain) <= most else f"{plain[:most]}…"

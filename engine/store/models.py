@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from pathlib import Path
 
 import sqlalchemy as sa
 
-from engine.errors import NotFound
+from engine.errors import NotFound, UnsupportedModel
+from engine.records import parse
+from engine.registry import LISTINGS
 from engine.settings import settings
 from engine.store import artifacts, data, documents
 from engine.store.database import insert_new, transaction
 from engine.store.schema import artifact as artifact_table
 from engine.store.schema import data as data_table
 from engine.store.schema import model as table
-from engine.types import Model
+from engine.types import Listing, Model
 
 
 def save(model: Model) -> None:
@@ -36,6 +40,33 @@ def load(model_id: str) -> Model:
             hint="Bring it in again on the Model page.",
         )
     return documents.to_model(document)
+
+
+def runnable(model_id: str) -> Model:
+    """The model of that id. Raises NotFound, and UnsupportedModel for one to be looked at only."""
+    model = load(model_id)
+    if model.barred:
+        raise UnsupportedModel(
+            f"{model.name} can be looked at, and not converted or measured. {model.barred}"
+        )
+    return model
+
+
+def listings(model: Model) -> tuple[Listing, ...]:
+    """Everything its file says of itself, kept beside it; empty where facts are all there is."""
+    path = _listings(model)
+    if not path.is_file():
+        return ()
+    return parse(tuple[Listing, ...], json.loads(path.read_text(encoding="utf-8")))
+
+
+def has_listings(model: Model) -> bool:
+    """Whether there are any, without reading them."""
+    return _listings(model).is_file()
+
+
+def _listings(model: Model) -> Path:
+    return model.artifact.path.parent / LISTINGS
 
 
 def recent(limit: int = 50) -> tuple[Model, ...]:

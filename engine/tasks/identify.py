@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.errors import BadRequest, InvalidModel
+from engine.files import disk_errors
 from engine.jobs.protocol import Context
 from engine.records import dump, parse
+from engine.registry import LISTINGS
 from engine.sources import Recognised, Wanted, recognise
 from engine.sources.detect import identify
+from engine.sources.originals import FOLDER
 from engine.sources.sample import make
 from engine.sources.words import one_line
 from engine.types import Signature
 
 _LISTED = 500
+_LONGEST_CELL = 2000
 _TYPES = (
     *("float32", "float16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool"),
     *("complex64", "complex128"),
@@ -34,6 +40,7 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
         found = identify(Path(request["source"]), request["name"])
         made = recognise(found, _wanted(request), context.out, context.progress)
     _check_names(made.signature)
+    _keep_listings(made, context.out)
     return {"model": _as_json(made, context.out)}
 
 
@@ -79,6 +86,22 @@ def _check_names(signature: Signature) -> None:
                 )
 
 
+def _keep_listings(made: Recognised, out: Path) -> None:
+    """Everything the file says of itself, in a file beside it: too much for a row of the store."""
+    if not made.listings:
+        return
+    cleaned = [
+        replace(listing, rows=tuple(tuple(map(_cell, row)) for row in listing.rows))
+        for listing in made.listings
+    ]
+    with disk_errors():
+        (out / FOLDER / LISTINGS).write_text(json.dumps(dump(cleaned)), encoding="utf-8")
+
+
+def _cell(value: str | int) -> str | int:
+    return value if isinstance(value, int) else one_line(value, _LONGEST_CELL)
+
+
 def _shown(named: Mapping[str, T]) -> dict[str, T]:
     """The first few hundred of them, under names that can be shown."""
     return {one_line(name): value for name, value in islice(named.items(), _LISTED)}
@@ -98,4 +121,5 @@ def _as_json(made: Recognised, out: Path) -> dict[str, Any]:
         "notes": [one_line(note) for note in made.notes],
         "lineage": [dump(step) for step in made.lineage],
         "variant": made.variant,
+        "barred": one_line(made.barred, _LONGEST_CELL),
     }

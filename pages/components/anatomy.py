@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 import engine
-from engine import BadRequest, Model, Signature
-from pages.components import artifacts, signature, state
+from engine import BadRequest, Listing, Model, Signature
+from pages.components import artifacts, graph, signature, state
 from pages.components.text import plain
 
 _KINDS = {
@@ -48,6 +49,21 @@ def summary(model: Model) -> None:
         )
     for note in model.notes:
         st.text(f"Note: {note}")
+
+
+def barred(model: Model) -> None:
+    """A model that was looked at and cannot be run: why, and all that its file says."""
+    st.warning(
+        f"It can be looked at, and not converted or measured. {plain(model.barred)}",
+        icon=":material/block:",
+    )
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        operators(model)
+        graph.of_model(model)
+    with right:
+        facts(model)
+    listings(model)
 
 
 def signature_of(model: Model, *, editable: bool) -> Signature | None:
@@ -104,6 +120,30 @@ def facts(model: Model) -> None:
         st.table({"Value": {plain(name): plain(value) for name, value in model.facts.items()}})
     st.caption("sha256")
     st.code(model.artifact.sha256, language=None, wrap_lines=True)
+
+
+def listings(model: Model) -> None:
+    """Everything the file says of itself, one click away; closed, it costs nothing."""
+    if not engine.has_listings(model):
+        return
+    with st.expander(
+        "Everything in the file: metadata and tensors",
+        key=f"{state.LISTINGS}{model.id}",
+        on_change="rerun",
+    ) as box:
+        for listing in engine.listings_of(model) if box.open else ():
+            _listing(listing)
+
+
+def _listing(listing: Listing) -> None:
+    """A data frame, because its cells are never read as markup."""
+    st.markdown(listing.title)
+    rows = pd.DataFrame(list(listing.rows), columns=list(listing.columns))
+    numbers = [name for name in listing.columns if rows[name].dtype.kind == "i"]
+    plain_number = st.column_config.NumberColumn(format="localized")
+    st.dataframe(rows, hide_index=True, column_config=dict.fromkeys(numbers, plain_number))
+    more = f", and {listing.more:,} more that are not shown" if listing.more else ""
+    st.caption(f"{len(listing.rows):,} rows{more}. A click on a cell shows the whole of it.")
 
 
 def reach(model: Model) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 import engine
 from engine import Model, NotFound
 from pages.components import shell, state
+from pages.components.text import plain
 
 
 def model() -> Model:
@@ -34,4 +35,8 @@ def model() -> Model:
         format_func=lambda id_: f"{by_id[id_].name} ({by_id[id_].created_at[:10]})",
     )
     state.show_model(chosen)
+    if by_id[chosen].barred:
+        st.warning(plain(by_id[chosen].barred), icon=":material/block:")
+        st.page_link(shell.page_path("model"), label="Look at what is in it")
+        st.stop()
     return by_id[chosen]

@@ -46,6 +46,8 @@ SIGNATURE = "model_signature"
 SOURCE = "model_source"
 GRAPH = "model_graph_"
 """Prefix of the switch that shows a model's graph."""
+LISTINGS = "model_listings_"
+"""Prefix of the folded part that shows everything a model's file says."""
 SOURCE_OF = "model_source_of"
 
 

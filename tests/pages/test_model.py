@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,8 +13,10 @@ import engine
 from engine.pipeline import ImportRequest, import_model
 from engine.settings import settings
 from engine.types import Signature, TensorSpec
+from pages.components import state
 from tests.conftest import Library
 from tests.engine.sources.steps import StepsHere
+from tests.gguf_files import BOOL, TEXT, write_llama
 from tests.pages.conftest import click
 
 OpenPage = Callable[..., AppTest]
@@ -110,3 +113,50 @@ def test_an_eager_model_leads_to_the_graphs_of_what_was_made(
     assert "has no graph of its own" in texts(page)
     found = {item.proto.label: item.proto.url for item in page.get("link_button")}
     assert found["Graph as ONNX"].startswith(f"/viewer/artifact/{library.artifact_ids[0]}/")
+
+
+def brought(workspace: Path, monkeypatch: pytest.MonkeyPatch, **changed: tuple[int, Any]) -> str:
+    """A GGUF file from a models folder; gives the model's id."""
+    (workspace / "folder").mkdir(parents=True)
+    write_llama(workspace / "folder" / "a.gguf", **changed)
+    monkeypatch.setenv("ASSAY_MODELS", str(workspace / "folder"))
+    settings.cache_clear()
+    made = import_model(StepsHere(workspace), ImportRequest("path", "a.gguf"))
+    return str(made["model_id"])
+
+
+def test_everything_a_file_says_is_one_click_away(
+    open_page: OpenPage, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile = "![x](http://evil.example/x.png)"
+    model = brought(workspace, monkeypatch, **{"general.name": (TEXT, hostile)})
+    page = open_page("model", model=model)
+    assert not page.exception
+    (box,) = (item for item in page.expander if item.label.startswith("Everything in the file"))
+    assert not box.dataframe, "closed, it costs nothing"
+    page.session_state[f"{state.LISTINGS}{model}"] = True
+    page.run()
+    assert not page.exception
+    (box,) = (item for item in page.expander if item.label.startswith("Everything in the file"))
+    metadata, tensors = (item.value for item in box.dataframe)
+    told = dict(zip(metadata["Key"], metadata["Value"], strict=True))
+    assert told["general.name"] == hostile and told["llama.context_length"] == "64"
+    assert list(tensors["Bytes"])[:2] == [320 * 32 * 4] * 2
+    assert not any("![x](" in item.value for item in (*page.markdown, *page.caption))
+
+
+def test_a_file_that_cannot_be_run_is_shown_with_its_reason(
+    open_page: OpenPage, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = {"general.architecture": (TEXT, "bert"), "bert.attention.causal": (BOOL, False)}
+    model = brought(workspace, monkeypatch, **encoder)
+    page = open_page("model", model=model)
+    assert not page.exception
+    (why,) = (item.value for item in page.warning)
+    assert "not converted or measured" in why and "encoder model" in why
+    assert "Convert this model" not in labels(page)
+    for name in ("convert", "measure"):
+        page = open_page(name, model=model)
+        assert not page.exception
+        assert any("encoder model" in item.value for item in page.warning)
+        assert not {"Convert and verify", "Measure"} & set(labels(page))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.formats.gguf import conversion, quantize
 from engine.formats.gguf.about import describe, graph_bytes, read_signature, read_variant
+from engine.formats.gguf.contents import inspect
 from engine.formats.gguf.llama import LLAMA
 from engine.formats.gguf.quantizations import GgufOptions
 from engine.formats.gguf.runner import load, open_runner
@@ -24,6 +25,7 @@ FORMAT = Format(
     runtime="llama.cpp",
     options=GgufOptions,
     read_variant=read_variant,
+    inspect=inspect,
     graph_bytes=graph_bytes,
     writes_text=True,
 )

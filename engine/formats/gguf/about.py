@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from engine.errors import UnsupportedModel
-from engine.formats.gguf.file import Array, Header, check, check_tokens
+from engine.formats.gguf.file import Array, Header, check_tokens, read, refuse_unfit
 from engine.formats.gguf.quantizations import BY_NUMBER
 from engine.types import Dim, Signature, TensorSpec
 
@@ -35,7 +35,7 @@ _SIZES = {
 
 def describe(path: Path) -> tuple[int | None, dict[str, int], dict[str, str]]:
     """Parameters, tensors by what they do in a layer, and the facts the file states."""
-    header = check(path)
+    header = read(path)
     roles = Counter(_role(tensor.name) for tensor in header.tensors)
     parameters = sum(tensor.weights for tensor in header.tensors)
     return parameters, dict(roles.most_common()), _facts(header, parameters)
@@ -43,7 +43,7 @@ def describe(path: Path) -> tuple[int | None, dict[str, int], dict[str, str]]:
 
 def graph_bytes(path: Path) -> int:
     """Everything but the weights."""
-    return check(path).end
+    return read(path).end
 
 
 def read_signature(path: Path) -> Signature:
@@ -52,17 +52,19 @@ def read_signature(path: Path) -> Signature:
     Raises UnsupportedModel for a model that answers something else, InvalidModel where its tokens
     are no vocabulary.
     """
-    header = check(path)
+    header = read(path)
     kind = header.text("general.type") or "model"
     own = header.architecture
     causal = header.metadata.get(f"{own}.attention.causal", True)
     pooled = header.own("pooling_type") or 0
     if kind != "model" or own in _ELSEWHERE or not causal or pooled:
-        what = f"a {kind}" if kind != "model" else f"an embedding or encoder model ({own})"
+        other = f"is of the kind {kind!r}"
+        what = other if kind != "model" else f"holds an embedding or encoder model ({own})"
         raise UnsupportedModel(
-            f"This GGUF file holds {what}; Assay runs those that say the next token.",
+            f"This GGUF file {what}; Assay runs models that say the next token.",
             hint="Bring a text-generating model.",
         )
+    refuse_unfit(header)
     if not header.vocabulary:
         raise UnsupportedModel(
             "This GGUF file carries no vocabulary, so its tokens cannot be told.",
@@ -81,7 +83,7 @@ def signature_of(vocabulary: int, rows: Dim = "batch", length: Dim = "sequence")
 
 def read_variant(path: Path) -> str:
     """The type the file says it is of: ``"Q4_K_M"``."""
-    return variant_of(check(path))
+    return variant_of(read(path))
 
 
 def variant_of(header: Header) -> str:
@@ -93,7 +95,7 @@ def variant_of(header: Header) -> str:
 
 
 def _facts(header: Header, parameters: int) -> dict[str, str]:
-    facts = {"Architecture": header.architecture, "Type": variant_of(header)}
+    facts = {"Architecture": header.architecture or "none named", "Type": variant_of(header)}
     facts |= {label: text for key, label in _SHOWN.items() if (text := header.text(key))}
     sizes = {label: header.own(key) for key, label in _SIZES.items()}
     facts |= {label: f"{size:,}" for label, size in sizes.items() if size is not None}

@@ -134,6 +134,12 @@ def read(path: Path) -> Header:
 def check(path: Path) -> Header:
     """The header of a file that llama.cpp may be given. Raises InvalidModel, UnsupportedModel."""
     header = read(path)
+    refuse_unfit(header)
+    return header
+
+
+def refuse_unfit(header: Header) -> None:
+    """Raise InvalidModel or UnsupportedModel where llama.cpp must not be given such a file."""
     if not header.architecture:
         _damaged("it names no architecture")
     parts = header.number("split.count") or 1
@@ -148,7 +154,6 @@ def check(path: Path) -> Header:
             f"This file claims {layers:,} layers; llama.cpp takes 1 to {_MOST_LAYERS}.",
             hint="Convert the model again.",
         )
-    return header
 
 
 def check_tokens(path: Path, header: Header) -> None:

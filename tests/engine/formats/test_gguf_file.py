@@ -18,6 +18,7 @@ from engine.errors import EngineError, InvalidModel, UnsupportedModel
 from engine.formats.gguf import converter
 from engine.formats.gguf.about import describe, read_signature, read_variant
 from engine.formats.gguf.blocks import BLOCKS
+from engine.formats.gguf.contents import inspect
 from engine.formats.gguf.file import Array, check, read
 from tests import gguf_files as made
 from tests.gguf_files import ARRAY, BOOL, F32, TEXT, U32, U64
@@ -42,6 +43,24 @@ def test_a_whole_file_is_described(tmp_path: Path) -> None:
     assert facts["Largest tensor"] == "token_embd.weight [320, 32], 0.04 MB"
     (tokens,) = read_signature(path).inputs
     assert (tokens.low, tokens.high) == (0, made.WORDS)
+
+
+def test_everything_in_it_is_listed(tmp_path: Path) -> None:
+    path = made.write_llama(tmp_path / "a.gguf", **{"tokenizer.chat_template": (TEXT, "x" * 3000)})
+    metadata, tensors = inspect(path)
+    told = {key: (kind, value) for key, kind, value in metadata.rows}
+    assert told["llama.context_length"] == ("whole number", "64")
+    assert told["tokenizer.ggml.tokens"][0] == "list of text, 320 long"
+    assert str(told["tokenizer.ggml.tokens"][1]).startswith("<unk>, <s>, </s>, <0x00>")
+    assert told["tokenizer.chat_template"][1] == f"{'x' * 2000}… (3,000 characters)"
+    assert tensors.rows[0] == ("token_embd.weight", "320 × 32", "F32", 320 * 32 * 4)
+    assert (len(tensors.rows), tensors.more) == (12, 0)
+
+
+def test_a_listing_ends_somewhere(tmp_path: Path) -> None:
+    many = {f"key.{index}": (U32, index) for index in range(5010)}
+    metadata, _ = inspect(written(tmp_path / "a.gguf", made.header(NAMED | many)))
+    assert (len(metadata.rows), metadata.more) == (5000, 11)
 
 
 def test_block_sizes_are_those_of_the_pinned_llama_cpp() -> None:
@@ -105,7 +124,7 @@ def test_what_is_sound_but_not_read(tmp_path: Path, data: bytes, said: str) -> N
     ("changed", "said"),
     [
         ({"general.architecture": (TEXT, "clip")}, "embedding or encoder"),
-        ({"general.type": (TEXT, "mmproj")}, "a mmproj"),
+        ({"general.type": (TEXT, "mmproj")}, "the kind 'mmproj'"),
         ({"llama.attention.causal": (BOOL, False)}, "embedding or encoder"),
         ({"tokenizer.ggml.tokens": (TEXT, "none")}, "no vocabulary"),
     ],

@@ -5,18 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from engine import registry
-from engine.errors import BadRequest, InvalidModel, NoRoute, UnsupportedModel
+from engine import registry, store
+from engine.errors import InvalidModel, NoRoute, UnsupportedModel
+from engine.formats.gguf.matrix import Importance, ImportanceMatrix, write_matrix
 from engine.formats.gguf.quantizations import GgufOptions
 from engine.knowledge import reach_from
+from engine.pipeline import (
+    ConvertRequest,
+    ImportRequest,
+    MeasureRequest,
+    TryRequest,
+    convert,
+    import_model,
+    measure,
+    try_out,
+)
 from engine.settings import settings
 from engine.sources import models_folder
-from engine.types import RunnerOptions, Signature, TensorSpec
+from engine.types import RunnerOptions, Signature, Target, TensorSpec
 from tests import models
 from tests.engine.sources.conftest import Bring, refused
-from tests.gguf_files import ARRAY, I32, TEXT, U32, WORDS, write_llama
+from tests.engine.sources.steps import StepsHere
+from tests.gguf_files import ARRAY, BOOL, I32, TEXT, U32, WORDS, write_llama
 
 
 def test_a_file_becomes_a_runnable_original(bring: Bring, tmp_path: Path) -> None:
@@ -49,14 +62,58 @@ def test_cut_short(bring: Bring, tmp_path: Path, keep: float) -> None:
     assert "damaged" in refused(bring, path, InvalidModel).message
 
 
-def test_an_architecture_llama_cpp_does_not_know(bring: Bring, tmp_path: Path) -> None:
-    path = write_llama(tmp_path / "a.gguf", **{"general.architecture": (TEXT, "nobody")})
-    assert "unknown model architecture: 'nobody'" in refused(bring, path, UnsupportedModel).message
+ENCODER = {"general.architecture": (TEXT, "bert"), "bert.attention.causal": (BOOL, False)}
 
 
-def test_sizes_that_contradict_the_weights(bring: Bring, tmp_path: Path) -> None:
-    path = write_llama(tmp_path / "a.gguf", **{"llama.embedding_length": (U32, 64)})
-    assert "llama.cpp failed" in refused(bring, path, BadRequest).message
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        (ENCODER, "holds an embedding or encoder model (bert)"),
+        ({"general.architecture": (TEXT, "nobody")}, "unknown model architecture: 'nobody'"),
+        ({"llama.embedding_length": (U32, 64)}, "llama.cpp failed while loading the model"),
+        ({"tokenizer.ggml.tokens": (TEXT, "none")}, "carries no vocabulary"),
+        ({"split.count": (U32, 3)}, "one of 3 parts"),
+    ],
+)
+def test_what_cannot_be_run_is_looked_at_all_the_same(
+    bring: Bring, tmp_path: Path, changed: dict[str, Any], why: str
+) -> None:
+    found = bring(write_llama(tmp_path / "a.gguf", **changed))
+    assert why in found["barred"]
+    assert found["parameters"] and found["facts"]["Tensors"] == "12"
+    assert not found["signature"]["inputs"]
+
+
+def test_other_files_of_llama_cpp_are_looked_at(bring: Bring, tmp_path: Path) -> None:
+    """An importance matrix is a GGUF file without an architecture."""
+    whole = ImportanceMatrix({"blk.0.x.weight": Importance(np.ones((1, 4)), np.ones(1))}, "", 1, 4)
+    write_matrix(whole, tmp_path / "imatrix.gguf")
+    found = bring(tmp_path / "imatrix.gguf")
+    assert "is of the kind 'imatrix'" in found["barred"]
+    assert found["facts"]["Architecture"] == "none named"
+
+
+def test_a_model_to_be_looked_at_is_kept_with_its_reason_and_refused_by_every_job(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace / "folder").mkdir(parents=True)
+    write_llama(workspace / "folder" / "a.gguf", **ENCODER)
+    monkeypatch.setenv("ASSAY_MODELS", str(workspace / "folder"))
+    settings.cache_clear()
+    steps = StepsHere(workspace)
+    made = import_model(steps, ImportRequest("path", "a.gguf"))["model_id"]
+    model = store.models.load(made)
+    assert model.barred and not model.reach
+    for job, request in (
+        (convert, ConvertRequest(made, (Target("gguf"),))),
+        (measure, MeasureRequest(made, ())),
+        (try_out, TryRequest(made, model.artifact.id, "a prompt")),
+    ):
+        with pytest.raises(UnsupportedModel, match="can be looked at"):
+            job(steps, request)  # type: ignore[arg-type, operator]
+    metadata, tensors = store.models.listings(model)
+    assert ("bert.attention.causal", "yes or no", "no") in metadata.rows
+    assert ("output_norm.weight", "32", "F32", 128) in tensors.rows
 
 
 def test_a_vocabulary_that_cannot_spell_is_verified_without_a_text(tmp_path: Path) -> None:
