@@ -7,7 +7,7 @@ import shutil
 import time
 from typing import Any
 
-from benchmarks.served import Served, cpu_s, memory_mib, served
+from benchmarks.served import cpu_s, memory_mib, served
 
 PAGES = ("choose", "model", "convert", "measure", "reports", "formats", "system")
 RERUNS = 20
@@ -22,7 +22,11 @@ def main() -> None:
     with served() as app, sync_playwright() as driver:
         print(f"healthy after {app.healthy_s:.2f} s (target < 3 s)")
         addresses = {name: f"{app.url}/{name}" for name in PAGES}
-        addresses["report"] = f"{app.url}/report?id={keep_report(app)}"
+        os.environ["ASSAY_DATA"] = str(app.data)
+        model = keep_model()
+        for name in ("model", "convert", "measure"):
+            addresses[f"{name}, one open"] = f"{app.url}/{name}?model={model}"
+        addresses["report"] = f"{app.url}/report?id={keep_report()}"
         browser = driver.chromium.launch(
             executable_path=shutil.which("chromium"),
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
@@ -40,9 +44,26 @@ def main() -> None:
         browser.close()
 
 
-def keep_report(app: Served) -> str:
+def keep_model() -> str:
+    """The digits sample, converted to two formats in the served data folder; gives its id."""
+    from engine import pipeline
+    from engine.jobs.steps import DirectSteps
+    from engine.types import Target
+
+    def unheard(steps: object, partial: object) -> None:
+        """Nobody watches."""
+
+    sample = pipeline.ImportRequest("sample", "digits")
+    model: str = pipeline.import_model(DirectSteps("import", unheard), sample)["model_id"]
+    wanted = pipeline.ConvertRequest(model, (Target("onnx"), Target("torchscript")))
+    failures = pipeline.convert(DirectSteps("convert", unheard), wanted)["failures"]
+    if failures:
+        raise SystemExit(f"The model to be shown could not be converted: {failures}")
+    return model
+
+
+def keep_report() -> str:
     """A report of three formats in the served data folder; gives its id."""
-    os.environ["ASSAY_DATA"] = str(app.data)
     from engine import store
     from tests.engine.reports.made import report
 

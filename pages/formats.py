@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 import engine
-from pages.components import guide, shell, state
+from pages.components import guide, shell, state, table
 
 shell.guard()
 guides = engine.format_guides()
@@ -21,7 +21,7 @@ def comparison() -> None:
         }
         for one in guides
     ]
-    st.table(rows, hide_index=True, border="horizontal", alt="The formats compared")
+    table.show(rows, "The formats compared")
     st.caption("Ratings from Assay's founding document: opinions to start from, not measurements.")
 
 
@@ -44,7 +44,7 @@ def detail(one: engine.FormatGuide) -> None:
     with right:
         st.subheader("Facts", anchor=False)
         facts = [{"What": name, "How": value} for name, value in one.specifications.items()]
-        st.table(facts, hide_index=True, hide_header=True, border="horizontal", alt="Facts")
+        table.show(facts, "Facts", hide_header=True)
         st.subheader("Claims to test", anchor=False)
         guide.claim_list(c for c in engine.claims() if c.format == one.name)
     st.subheader("Pitfalls", anchor=False)
@@ -53,17 +53,17 @@ def detail(one: engine.FormatGuide) -> None:
     guide.recipe_list(one.recipes)
 
 
-def published(table: engine.ReferenceTable) -> None:
+def published(given: engine.ReferenceTable) -> None:
     """One published table, marked as somebody else's."""
-    st.markdown(f"**{table.title}** :gray-badge[published, other machine]")
+    st.markdown(f"**{given.title}** :gray-badge[published, other machine]")
     rows = [
-        {"": row.label, **{column.label: guide.figure(row, column) for column in table.columns}}
-        for row in table.rows
+        {"": row.label, **{column.label: guide.figure(row, column) for column in given.columns}}
+        for row in given.rows
     ]
-    st.table(rows, hide_index=True, border="horizontal", alt=f"{table.title}, as published")
-    known = [f"batch {table.batch}" if table.batch else "", table.note, f"Source: {table.source}."]
-    if table.sequence:
-        known.insert(0, f"sequence {table.sequence}")
+    table.show(rows, f"{given.title}, as published")
+    known = [f"batch {given.batch}" if given.batch else "", given.note, f"Source: {given.source}."]
+    if given.sequence:
+        known.insert(0, f"sequence {given.sequence}")
     st.caption(" · ".join(part for part in known if part))
 
 
@@ -88,5 +88,5 @@ st.markdown("Each of its code blocks, run again with the versions that Assay ins
 guide.snippet_list(engine.list_snippets())
 st.header("Published figures", anchor=False)
 st.markdown("To compare your own measurements with. Reports show them beside yours.")
-for table in engine.reference_tables():
-    published(table)
+for given in engine.reference_tables():
+    published(given)

@@ -88,7 +88,8 @@ model = None if job_id else current()
 if model:
     show(model)
     st.space("medium")
-with st.expander("Bring another model", icon=":material/add:") if model else st.container():
+    request = bring.another()
+else:
     request = bring.choices()
 if request:
     submit(request)

@@ -6,7 +6,7 @@ import streamlit as st
 
 import engine
 from engine import EngineError, Figures, Report
-from pages.components import charts, sharing, shell, state
+from pages.components import charts, sharing, shell, state, table
 from pages.components.text import plain
 
 shell.guard()
@@ -16,6 +16,7 @@ OUTCOMES = {
     "contradicted": ("red", ":material/report:"),
     "not decided": ("gray", ":material/help:"),
 }
+BOTH = "The figures behind both charts"
 
 
 def load() -> Report:
@@ -36,39 +37,27 @@ def load() -> Report:
     st.stop()
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def derived(report_id: str, content: int, _report: Report) -> Figures:
-    """The figures of a report, worked out once: they are frozen, so that sessions share them."""
-    return engine.figures(_report)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def pictures(report_id: str, content: int, dark: bool, _found: Figures) -> charts.Charts:
-    """The charts of a report in one theme, built once."""
-    return charts.of_report(_found, dark=dark)
-
-
 def verdict(found: Figures) -> None:
     """What the measurement says of the recommendation, and what to know before believing it."""
     if claim := found.recommendation:
         color, icon = OUTCOMES[claim.outcome]
         st.badge(f"Recommendation {claim.outcome}", icon=icon, color=color)  # type: ignore[arg-type]
         st.text(claim.sentence)
-    for warning in found.warnings:
-        st.caption(plain(warning))
+    if found.warnings:
+        st.caption("\n\n".join(map(plain, found.warnings)))
     for name, why in found.failures.items():
         st.warning(f"**{plain(name)}** · {plain(why)}", icon=":material/warning:")
 
 
 def measured(found: Figures, drawn: charts.Charts) -> None:
     """The comparison: table first, then latency, reference, memory, and how the run went."""
-    st.dataframe(charts.frame(found.verdicts), hide_index=True)
+    st.dataframe(table.of_text(found.verdicts), hide_index=True)
     st.caption(found.verdicts.note)
     st.subheader("Latency", anchor="latency")
     st.caption("Median of all inferences; the whisker is the 95 % interval. Shorter is faster.")
-    charts.draw(drawn.latency, "latency")
+    charts.draw(drawn.latency, "latency", behind="")
     st.caption("Share of inferences that took at most so long. Left is faster, steep is steady.")
-    charts.draw(drawn.distribution, "distribution")
+    charts.draw(drawn.distribution, "distribution", behind=BOTH)
     for index, beside in enumerate(found.references):
         st.subheader("Beside the founding document", anchor=f"reference-{index}")
         model = "the same model" if beside.same_model else f"another model ({beside.model})"
@@ -80,41 +69,38 @@ def measured(found: Figures, drawn: charts.Charts) -> None:
         st.text("\n".join(row.sentence for row in beside.rows if row.sentence))
     st.subheader("Memory and size", anchor="memory")
     st.caption("Peak memory above a process that only imports the framework.")
-    charts.draw(drawn.memory, "memory")
+    charts.draw(drawn.memory, "memory", behind="")
     st.caption("File on the disk.")
-    charts.draw(drawn.sizes, "sizes")
+    charts.draw(drawn.sizes, "sizes", behind=BOTH)
     st.subheader("From start to first answer", anchor="start")
-    st.dataframe(charts.frame(found.start), hide_index=True)
+    st.dataframe(table.of_text(found.start), hide_index=True)
 
 
 def numerics(found: Figures) -> None:
     """How each artifact was judged against the original."""
     st.subheader("Numerics", anchor="numerics")
     if found.language:
-        st.dataframe(charts.frame(found.language), hide_index=True)
+        st.dataframe(table.of_text(found.language), hide_index=True)
     for index, judged in enumerate(found.verifications):
         st.markdown(f"**{plain(judged.label)}** · {judged.verdict}")
         st.text(judged.sentence)
-        charts.folded(f"Every case of {plain(judged.label)}", judged.table, f"cases-{index}")
+        table.folded(f"Every case of {plain(judged.label)}", judged.table, f"cases-{index}")
 
 
 report = load()
-content = hash((report.title, report.measurement and report.measurement.blocks))
-found = derived(report.id, content, report)
+found, drawn = charts.kept(report, dark=st.context.theme.type == "dark")
 shell.header(plain(report.title), plain(found.headline))
 sharing.take_away(report, own=state.share_token() is None)
 verdict(found)
-drawn = None
-if found.variants:
-    drawn = pictures(report.id, content, st.context.theme.type == "dark", found)
+if drawn:
     measured(found, drawn)
 numerics(found)
 if drawn:
     st.subheader("The run", anchor="run")
     st.caption("Each process's median, as it ran; hollow marks belong to discarded rounds.")
     charts.draw(drawn.order, "order")
-for table in (*found.environment, found.lineage):
-    charts.folded(table.caption, table, f"table-{table.caption}")
+for listed in (*found.environment, found.lineage):
+    table.folded(listed.caption, listed, f"table-{listed.caption}")
 st.subheader("Repeat it", anchor="repeat")
 st.code(report.reproduce, language="shell", wrap_lines=True)
 st.caption(f"Report {report.id} · {report.created_at} · Assay {plain(report.assay_version)}")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 import engine
-from pages.components import shell
+from pages.components import shell, table
 
 shell.guard()
+
+
+READY = ":green-badge[:material/check: Ready]"
+NOT_YET = ":gray-badge[:material/block: Not yet]"
 
 
 @st.cache_resource(ttl=5, show_spinner=False)
@@ -32,31 +35,24 @@ else:
 st.subheader("Back ends", anchor=False)
 for end in found.back_ends:
     with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{end.label}** · {end.version or 'not installed'}")
-            if end.available:
-                st.badge("Ready", icon=":material/check:", color="green")
-            else:
-                st.badge("Not yet", icon=":material/block:", color="gray")
+        state = READY if end.available else NOT_YET
+        st.markdown(f"**{end.label}** · {end.version or 'not installed'} {state}")
         if end.reason:
             st.text(end.reason)
         if end.install:
             st.code(end.install, language="bash")
 
 st.subheader("This machine", anchor=False)
-st.table(
-    pd.DataFrame({"Found": [str(value) for value in found.facts.values()]}, index=list(found.facts))
-)
+facts = [{"What": name, "Found": str(value)} for name, value in found.facts.items()]
+table.show(facts, "This machine", hide_header=True)
 
 st.subheader("Recent jobs", anchor=False)
 recent = engine.list_jobs(limit=20)
 if recent:
     st.dataframe(
-        pd.DataFrame(
-            [
-                {"Job": job.title, "State": job.state.value, "Created (UTC)": job.created_at[:19]}
-                for job in recent
-            ]
+        table.of_records(
+            {"Job": job.title, "State": job.state.value, "Created (UTC)": job.created_at[:19]}
+            for job in recent
         ),
         hide_index=True,
     )

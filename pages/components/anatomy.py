@@ -7,7 +7,7 @@ import streamlit as st
 
 import engine
 from engine import BadRequest, Listing, Model, Signature
-from pages.components import artifacts, graph, signature, state
+from pages.components import artifacts, graph, signature, state, table
 from pages.components.text import plain
 
 _KINDS = {
@@ -106,7 +106,7 @@ def operators(model: Model) -> None:
     # Bars inside the table: a chart of its own would load another library into the web process.
     bars = st.column_config.ProgressColumn(format="%d", min_value=0, max_value=ordered[0][1])
     st.dataframe(
-        [{"Operator": name, "Count": count} for name, count in ordered],
+        table.of_records({"Operator": name, "Count": count} for name, count in ordered),
         hide_index=True,
         column_config={"Count": bars},
     )
@@ -161,7 +161,7 @@ def reach(model: Model) -> None:
         }
         for item in found
     ]
-    st.table(rows, hide_index=True, border="horizontal", alt="The formats this model reaches")
+    table.show(rows, "The formats this model reaches")
 
 
 def _count(number: int) -> str:

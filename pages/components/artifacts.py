@@ -7,7 +7,7 @@ import streamlit as st
 
 import engine
 from engine import Artifact, Verdict, Verification
-from pages.components import graph, language
+from pages.components import graph, language, state
 
 _BADGES = {
     Verdict.EXACT: ("Exact", ":material/verified:", "green"),
@@ -44,13 +44,22 @@ def card(artifact: Artifact, verification: Verification | None) -> None:
                 language.figures(verification.language, verification.thresholds)
         for note in (note for step in artifact.lineage for note in step.notes):
             st.text(f"Note: {note}")
-        with st.expander("How it was made and checked"):
+        _folds(artifact, verification)
+
+
+def _folds(artifact: Artifact, verification: Verification | None) -> None:
+    """What is behind the verdict, each drawn when it is opened."""
+    made = f"{state.MADE}{artifact.id}"
+    with st.expander("How it was made and checked", key=made, on_change="rerun") as box:
+        if box.open:
             _lineage(artifact)
             if verification:
                 _cases(verification)
-        report = engine.conversion_report(artifact)
-        if report:
-            with st.expander("What the exporter reported"):
+    report = engine.conversion_report(artifact)
+    if report:
+        said = f"{state.REPORTED}{artifact.id}"
+        with st.expander("What the exporter reported", key=said, on_change="rerun") as box:
+            if box.open:
                 st.code(report, language=None, height=400)
 
 

@@ -39,6 +39,19 @@ def choices() -> ImportRequest | None:
     return asked
 
 
+def another() -> ImportRequest | None:
+    """The same in a fold, for a page that shows a model already.
+
+    Drawn from when it is first opened: closing it again must not end an upload under way.
+    """
+    with st.expander(
+        "Bring another model", icon=":material/add:", key=state.ANOTHER, on_change="rerun"
+    ) as box:
+        if box.open:
+            st.session_state[state.BRINGING] = True
+        return choices() if st.session_state.get(state.BRINGING) else None
+
+
 def _samples() -> ImportRequest | None:
     asked = None
     samples = engine.list_samples()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 from plotly.subplots import make_subplots
 
-from engine import Figures
+import engine
+from engine import Figures, Report
+from pages.components import table
+from pages.components.table import Tabular
 
 LIGHT = ("#0072B2", "#B35900", "#007A5A", "#A8417F", "#6A51A3", "#8A6D00")
 DARK = ("#56B4E9", "#E69F00", "#2FBF98", "#E08AB8", "#A897E0", "#E3CF57")
@@ -21,16 +23,6 @@ SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "x")
 INK = {False: "#1B1F24", True: "#E6E8EB"}
 _BAR_PX = 62
 _LOG_FROM = 6.0
-
-
-class Tabular(Protocol):
-    """A table of ready text, as the engine gives it."""
-
-    @property
-    def columns(self) -> tuple[str, ...]: ...
-
-    @property
-    def rows(self) -> tuple[tuple[str, ...], ...]: ...
 
 
 class Picture(go.Figure):  # type: ignore[misc]  # plotly is untyped
@@ -80,8 +72,26 @@ class Charts:
     order: Chart
 
 
+def kept(report: Report, *, dark: bool) -> tuple[Figures, Charts | None]:
+    """The figures of a report and its charts in one theme, None where nothing was measured."""
+    content = hash((report.title, report.measurement and report.measurement.blocks))
+    return _kept(report.id, content, dark, report)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _kept(
+    report_id: str, content: int, dark: bool, _report: Report
+) -> tuple[Figures, Charts | None]:
+    """Worked out once and shared by every session, since both are frozen.
+
+    It stands here and not in the page, where it would be decorated anew at every run.
+    """
+    found = engine.figures(_report)
+    return found, of_report(found, dark=dark) if found.variants else None
+
+
 def of_report(found: Figures, *, dark: bool) -> Charts:
-    """All of them at once: building takes a tenth of a second, so that pages keep the result."""
+    """All of them at once: building takes a tenth of a second, so that ``kept`` keeps the result."""
     return Charts(
         latency=latency(found, dark=dark),
         distribution=distribution(found, dark=dark),
@@ -92,22 +102,11 @@ def of_report(found: Figures, *, dark: bool) -> Charts:
     )
 
 
-def draw(chart: Chart, key: str) -> None:
-    """Show a chart with its figures one click beneath."""
+def draw(chart: Chart, key: str, *, behind: str = "The figures behind this chart") -> None:
+    """Show a chart with its figures one click beneath; none where the next chart has the same."""
     st.plotly_chart(chart.figure, alt=chart.alt, key=key, config={"displayModeBar": False})
-    folded("The figures behind this chart", chart.table, f"{key}-figures")
-
-
-def folded(label: str, table: Tabular, key: str) -> None:
-    """A table one click away; closed, it costs nothing."""
-    with st.expander(label, key=key, on_change="rerun") as box:
-        if box.open:
-            st.dataframe(frame(table), hide_index=True)
-
-
-def frame(table: Tabular) -> pd.DataFrame:
-    """A table of the engine as one that Streamlit draws. Cells stay text."""
-    return pd.DataFrame(list(table.rows), columns=list(table.columns))
+    if behind:
+        table.folded(behind, chart.table, f"{key}-figures")
 
 
 def latency(found: Figures, *, dark: bool) -> Chart:
@@ -194,8 +193,8 @@ def run_order(found: Figures, *, dark: bool) -> Chart:
         for block in found.blocks
         if block.variant in names
     ]
-    table = _Rows(("Process", "Round", "Variant", "Median, ms", "Discarded"), tuple(rows))
-    return Chart(_laid_out(figure, 320), found.takeaways.order, table)
+    listed = _Rows(("Process", "Round", "Variant", "Median, ms", "Discarded"), tuple(rows))
+    return Chart(_laid_out(figure, 320), found.takeaways.order, listed)
 
 
 def reference(found: Figures, index: int, *, dark: bool) -> Chart:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 import streamlit as st
 
 import engine
+from pages.components import state, table
 
 PROMISED = "Published by others, for other machines. Assay measures whether it holds on this one."
 
@@ -33,13 +34,13 @@ def leaf_details(walk: engine.Walk, leaf: engine.Leaf) -> None:
 def ruled_out(walk: engine.Walk) -> None:
     """Every other format with the reason these answers give."""
     rows = [{"Format": no.label, "Why not": no.reason} for no in walk.rejected]
-    st.table(rows, hide_index=True, border="horizontal", alt="Formats ruled out, and why")
+    table.show(rows, "Formats ruled out, and why")
 
 
 def pitfall_list(found: Iterable[engine.Pitfall]) -> None:
     """What goes wrong and what to do, one entry each."""
-    for trap in found:
-        st.markdown(f"**{trap.title}.** {trap.what}  \n:gray[What to do:] {trap.do}")
+    entries = [f"**{trap.title}.** {trap.what}  \n:gray[What to do:] {trap.do}" for trap in found]
+    st.markdown("\n\n".join(entries))
 
 
 def recipe_list(ids: Collection[str]) -> None:
@@ -57,18 +58,23 @@ def recipe_list(ids: Collection[str]) -> None:
 
 
 def snippet_list(found: Iterable[engine.Snippet]) -> None:
-    """The founding document's own code, each block folded behind what became of it."""
+    """The founding document's own code, each block behind what became of it, drawn when opened."""
     titles = {recipe.id: recipe.title for recipe in engine.list_recipes()}
     for snippet in found:
-        with st.expander(f"{snippet.section}: **{_OUTCOMES[snippet.outcome]}**"):
-            st.markdown(snippet.now)
-            if snippet.says:
-                st.markdown(f"The tool's own words, with {snippet.seen}:")
-                st.text(snippet.says)
-            st.code(snippet.code.rstrip(), "bash" if snippet.language == "bash" else "python")
-            since = f"Since {snippet.since}." if snippet.since else ""
-            instead = "; ".join(titles[name] for name in snippet.recipes)
-            st.caption(f"{since} Recipes in its place: {instead}.".strip())
+        label = f"{snippet.section}: **{_OUTCOMES[snippet.outcome]}**"
+        with st.expander(label, key=f"{state.SNIPPET}{snippet.id}", on_change="rerun") as box:
+            if box.open:
+                _snippet(snippet, "; ".join(titles[name] for name in snippet.recipes))
+
+
+def _snippet(snippet: engine.Snippet, instead: str) -> None:
+    st.markdown(snippet.now)
+    if snippet.says:
+        st.markdown(f"The tool's own words, with {snippet.seen}:")
+        st.text(snippet.says)
+    st.code(snippet.code.rstrip(), "bash" if snippet.language == "bash" else "python")
+    since = f"Since {snippet.since}." if snippet.since else ""
+    st.caption(f"{since} Recipes in its place: {instead}.".strip())
 
 
 def claim_list(found: Iterable[engine.Claim]) -> None:

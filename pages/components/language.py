@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine import LanguageComparison, Thresholds
+from pages.components import table
 
 
 def figures(found: LanguageComparison, limits: Thresholds) -> None:
@@ -32,7 +33,7 @@ def figures(found: LanguageComparison, limits: Thresholds) -> None:
             "Usable": f"up to {limits.degraded_perplexity:g}",
         },
     ]
-    st.table(rows, hide_index=True, border="horizontal", alt="Figures on an unseen text")
+    table.show(rows, "Figures on an unseen text")
     st.caption(
         f"{found.places:,} places of a text of Assay's own. The original's perplexity is "
         f"{_number(found.perplexity_reference)}, this one's {_number(found.perplexity_candidate)}. "

@@ -7,7 +7,9 @@ therefore calls ``guard()`` first, which switches the process to this navigation
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -84,8 +86,15 @@ def header(title: str, sentence: str = "") -> None:
 
 
 def _navigation() -> st.Page:
+    # Copies, since a page may be called once: whoever runs beside this run has pages of its own.
+    return st.navigation([copy(page) for page in _pages()], position="top")
+
+
+@cache
+def _pages() -> tuple[st.Page, ...]:
+    """The pages, made once: to make them looks up each file, a millisecond in all."""
     own = st.Page(_to_landing, title="Assay", url_path=LANDING, visibility="hidden")
-    return st.navigation([*map(_page, PAGES), own], position="top")
+    return (*map(_page, PAGES), own)
 
 
 def _page(info: PageInfo) -> st.Page:

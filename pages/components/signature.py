@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from engine import BadRequest, Signature, TensorSpec
+from pages.components.table import of_records
 
 TYPES = ("float32", "float16", "float64", "int64", "int32", "int8", "uint8", "bool")
 EXAMPLE = TensorSpec("input", "float32", ("batch", 3, 224, 224))
@@ -26,7 +27,7 @@ def table(specs: Iterable[TensorSpec]) -> None:
         }
         for spec in specs
     ]
-    st.dataframe(rows, hide_index=True)
+    st.dataframe(of_records(rows), hide_index=True)
 
 
 def editor(specs: tuple[TensorSpec, ...], key: str, *, fixed: bool = False) -> Signature:
