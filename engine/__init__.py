@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from engine.architectures import architectures as list_architectures
     from engine.changes import Pass, label_of
     from engine.changes import passes as list_passes
-    from engine.doctor import Doctor
+    from engine.doctor import Doctor, cores
     from engine.doctor import doctor as diagnose
     from engine.errors import BadRequest, EngineError, NotFound, Reason
     from engine.graphs import viewable
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         reference_tables,
         walk,
     )
+    from engine.lazy import one_look
     from engine.options import Choice, choices, parse_target
     from engine.pipeline import ConvertRequest, ImportRequest, MeasureRequest, TryRequest
     from engine.registry import Format, waitable
@@ -151,6 +152,7 @@ __all__ = [
     "choices",
     "claims",
     "conversion_report",
+    "cores",
     "decision_tree",
     "delete_model",
     "delete_report",
@@ -178,6 +180,7 @@ __all__ = [
     "listings_of",
     "model",
     "models_folder",
+    "one_look",
     "parse_target",
     "pass_reach",
     "pitfalls",
@@ -248,6 +251,7 @@ _HOMES = {
     "choices": "engine.options:choices",
     "claims": "engine.knowledge:claims",
     "conversion_report": "engine.store.artifacts:report_of",
+    "cores": "engine.doctor:cores",
     "decision_tree": "engine.knowledge:decision_tree",
     "delete_model": "engine.store.library:delete_model",
     "delete_report": "engine.store.library:delete_report",
@@ -275,6 +279,7 @@ _HOMES = {
     "listings_of": "engine.store.models:listings",
     "model": "engine.store.library:model",
     "models_folder": "engine.sources:models_folder",
+    "one_look": "engine.lazy:one_look",
     "parse_target": "engine.options:parse_target",
     "pass_reach": "engine.knowledge:pass_reach",
     "pitfalls": "engine.knowledge:pitfalls",

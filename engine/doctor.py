@@ -59,10 +59,15 @@ def doctor() -> Doctor:
     return Doctor(
         back_ends=tuple(map(_back_end, formats().values())),
         facts={**_machine(), "Data folder": str(home), "Disk free": _gib(free), **_guards()},
-        cores=len(os.sched_getaffinity(0)),
+        cores=cores(),
         host_alive=locks.held(locks.host_lock()),
         disk_low=free < settings().free_floor_bytes,
     )
+
+
+def cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def _back_end(form: Format) -> BackEnd:
@@ -88,7 +93,7 @@ def _machine() -> dict[str, str]:
     return {
         "Processor": cpu.get("model name") or platform.processor() or platform.machine(),
         "Instructions of note": ", ".join(f for f in _CPU_FLAGS if f in flags) or "none",
-        "Cores": f"{os.cpu_count()}, of which {len(os.sched_getaffinity(0))} may be used",
+        "Cores": f"{os.cpu_count()}, of which {cores()} may be used",
         "Core quota": "none" if quota is None else f"{quota:g} cores",
         "Memory": _gib(_kilobytes(memory.get("MemTotal", ""))),
         "Memory free": _gib(_kilobytes(memory.get("MemAvailable", ""))),

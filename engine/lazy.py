@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
 from engine.errors import MissingDependency
+
+_seen: ContextVar[dict[str, bool] | None] = ContextVar("seen", default=None)
+
+
+@contextmanager
+def one_look() -> Iterator[None]:
+    """Within the block every module is looked for once: a page asks after each a dozen times."""
+    token = _seen.set({})
+    try:
+        yield
+    finally:
+        _seen.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +36,12 @@ class Requirement:
     @property
     def installed(self) -> bool:
         """Whether it can be found. Looks it up; never imports it."""
-        return importlib.util.find_spec(self.module) is not None
+        seen = _seen.get()
+        if seen is None:
+            return importlib.util.find_spec(self.module) is not None
+        if self.module not in seen:
+            seen[self.module] = importlib.util.find_spec(self.module) is not None
+        return seen[self.module]
 
     @property
     def version(self) -> str | None:

@@ -53,7 +53,7 @@ def form(model: Model) -> None:
         )
         with st.expander("Batch sizes and threads"):
             batches = st.multiselect("Batch sizes", [1, 2, 4, 8, 16, 32], default=[1])
-            cores = engine.diagnose().cores
+            cores = engine.cores()
             threads = st.number_input(
                 "Threads, the same for every format", min_value=1, max_value=cores, value=cores
             )

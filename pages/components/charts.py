@@ -91,7 +91,7 @@ def _kept(
 
 
 def of_report(found: Figures, *, dark: bool) -> Charts:
-    """All of them at once: building takes a tenth of a second, so that ``kept`` keeps the result."""
+    """All of them at once: building takes a tenth of a second, so that the result is kept."""
     return Charts(
         latency=latency(found, dark=dark),
         distribution=distribution(found, dark=dark),

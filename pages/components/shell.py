@@ -67,7 +67,7 @@ def router() -> None:
     state.remember_answers()
     body = st.container()
     _footer()  # before the page, since a page may stop early
-    with body:
+    with body, engine.one_look():
         page.run()
 
 
