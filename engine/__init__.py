@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from engine.architectures import architectures as list_architectures
     from engine.changes import Pass, label_of
     from engine.changes import passes as list_passes
+    from engine.data.builtin import Builtin
+    from engine.data.builtin import builtins as builtin_data
+    from engine.data.model import Dataset
     from engine.doctor import Doctor, cores
     from engine.doctor import doctor as diagnose
     from engine.errors import BadRequest, EngineError, NotFound, Reason
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
         cancel,
         job,
         submit_convert,
+        submit_data,
         submit_import,
         submit_measure,
         submit_try,
@@ -56,7 +60,15 @@ if TYPE_CHECKING:
     )
     from engine.lazy import one_look
     from engine.options import Choice, choices, parse_target
-    from engine.pipeline import ConvertRequest, ImportRequest, MeasureRequest, TryRequest
+    from engine.pipeline import (
+        ConvertRequest,
+        DataRequest,
+        ImportRequest,
+        MeasureRequest,
+        TryRequest,
+    )
+    from engine.quality.figures import sentence as quality_sentence
+    from engine.quality.model import Quality
     from engine.registry import Format, waitable
     from engine.registry import formats as list_formats
     from engine.reports.export import export_csv, export_json, export_markdown, import_report
@@ -70,9 +82,12 @@ if TYPE_CHECKING:
     from engine.store.artifacts import report_of as conversion_report
     from engine.store.library import (
         artifacts_of,
+        data_of,
+        delete_data,
         delete_model,
         delete_report,
         model,
+        quality_of,
         report,
         revoke,
         share,
@@ -105,10 +120,13 @@ __all__ = [
     "Advice",
     "Artifact",
     "BadRequest",
+    "Builtin",
     "Change",
     "Choice",
     "Claim",
     "ConvertRequest",
+    "DataRequest",
+    "Dataset",
     "Doctor",
     "EngineError",
     "Figures",
@@ -125,6 +143,7 @@ __all__ = [
     "NotFound",
     "Pass",
     "Pitfall",
+    "Quality",
     "Question",
     "Reach",
     "Reason",
@@ -148,12 +167,15 @@ __all__ = [
     "advice_for",
     "answers_for",
     "artifacts_of",
+    "builtin_data",
     "cancel",
     "choices",
     "claims",
     "conversion_report",
     "cores",
+    "data_of",
     "decision_tree",
+    "delete_data",
     "delete_model",
     "delete_report",
     "diagnose",
@@ -184,6 +206,8 @@ __all__ = [
     "parse_target",
     "pass_reach",
     "pitfalls",
+    "quality_of",
+    "quality_sentence",
     "reach_from",
     "reference_tables",
     "report",
@@ -193,6 +217,7 @@ __all__ = [
     "shared",
     "shares_of",
     "submit_convert",
+    "submit_data",
     "submit_import",
     "submit_measure",
     "submit_try",
@@ -204,10 +229,13 @@ _HOMES = {
     "Advice": "engine.reports.model:Advice",
     "Artifact": "engine.types:Artifact",
     "BadRequest": "engine.errors:BadRequest",
+    "Builtin": "engine.data.builtin:Builtin",
     "Change": "engine.types:Change",
     "Choice": "engine.options:Choice",
     "Claim": "engine.knowledge:Claim",
     "ConvertRequest": "engine.pipeline:ConvertRequest",
+    "DataRequest": "engine.pipeline:DataRequest",
+    "Dataset": "engine.data.model:Dataset",
     "Doctor": "engine.doctor:Doctor",
     "EngineError": "engine.errors:EngineError",
     "Figures": "engine.reports.figures:Figures",
@@ -224,6 +252,7 @@ _HOMES = {
     "NotFound": "engine.errors:NotFound",
     "Pass": "engine.changes:Pass",
     "Pitfall": "engine.knowledge:Pitfall",
+    "Quality": "engine.quality.model:Quality",
     "Question": "engine.knowledge:Question",
     "Reach": "engine.types:Reach",
     "Reason": "engine.errors:Reason",
@@ -247,12 +276,15 @@ _HOMES = {
     "advice_for": "engine.knowledge:advice_for",
     "answers_for": "engine.knowledge:answers_for",
     "artifacts_of": "engine.store.library:artifacts_of",
+    "builtin_data": "engine.data.builtin:builtins",
     "cancel": "engine.jobs.client:cancel",
     "choices": "engine.options:choices",
     "claims": "engine.knowledge:claims",
     "conversion_report": "engine.store.artifacts:report_of",
     "cores": "engine.doctor:cores",
+    "data_of": "engine.store.library:data_of",
     "decision_tree": "engine.knowledge:decision_tree",
+    "delete_data": "engine.store.library:delete_data",
     "delete_model": "engine.store.library:delete_model",
     "delete_report": "engine.store.library:delete_report",
     "diagnose": "engine.doctor:doctor",
@@ -283,6 +315,8 @@ _HOMES = {
     "parse_target": "engine.options:parse_target",
     "pass_reach": "engine.knowledge:pass_reach",
     "pitfalls": "engine.knowledge:pitfalls",
+    "quality_of": "engine.store.library:quality_of",
+    "quality_sentence": "engine.quality.figures:sentence",
     "reach_from": "engine.knowledge:reach_from",
     "reference_tables": "engine.knowledge:reference_tables",
     "report": "engine.store.library:report",
@@ -292,6 +326,7 @@ _HOMES = {
     "shared": "engine.store.library:shared",
     "shares_of": "engine.store.library:shares_of",
     "submit_convert": "engine.jobs.client:submit_convert",
+    "submit_data": "engine.jobs.client:submit_data",
     "submit_import": "engine.jobs.client:submit_import",
     "submit_measure": "engine.jobs.client:submit_measure",
     "submit_try": "engine.jobs.client:submit_try",

@@ -6,7 +6,7 @@ import streamlit as st
 
 import engine
 from engine import EngineError, Figures, Report
-from pages.components import charts, sharing, shell, state, table
+from pages.components import charts, quality, sharing, shell, state, table
 from pages.components.text import plain
 
 shell.guard()
@@ -78,9 +78,7 @@ def measured(found: Figures, drawn: charts.Charts) -> None:
 
 def numerics(found: Figures) -> None:
     """How each artifact was judged against the original."""
-    st.subheader("Numerics", anchor="numerics")
-    if found.language:
-        st.dataframe(table.of_text(found.language), hide_index=True)
+    quality.in_report(found)
     for index, judged in enumerate(found.verifications):
         st.markdown(f"**{plain(judged.label)}** · {judged.verdict}")
         st.text(judged.sentence)

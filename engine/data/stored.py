@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -52,6 +53,16 @@ class StoredSamples:
                 spec.name: batched(named[spec.name], spec, self.signature)
                 for spec in self.signature.inputs
             }
+
+    def batch(self, size: int) -> Feed:
+        """The first ``size`` samples in one feed (fewer where there are fewer)."""
+        alone = list(islice(self.feeds(), size if self.signature.batch_symbol else 1))
+        return {
+            spec.name: np.concatenate([feed[spec.name] for feed in alone])
+            if has_batch(spec, self.signature)
+            else alone[0][spec.name]
+            for spec in self.signature.inputs
+        }
 
     def labels(self) -> np.ndarray | None:
         """The class of each sample of this part."""

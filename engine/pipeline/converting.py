@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from engine import changes, registry, store
@@ -14,15 +13,11 @@ from engine.errors import EngineError, NoRoute, TaskCancelled, UnsupportedModel
 from engine.files import hash_path, publish, size_of
 from engine.jobs.protocol import Steps, Task
 from engine.knowledge import reach_from
+from engine.pipeline.judging import Judge, judging_steps
 from engine.pipeline.requests import ConvertRequest
-from engine.pipeline.seed import SEED
 from engine.records import dump, fingerprint, parse
 from engine.settings import settings
 from engine.types import Artifact, Change, Model, Signature, Step, Target
-from engine.verify.limits import limits_for
-from engine.verify.model import Thresholds, Verification
-
-BATCHES = (1, 2, 3, 7)
 
 
 def convert(steps: Steps, request: ConvertRequest) -> dict[str, Any]:
@@ -31,15 +26,14 @@ def convert(steps: Steps, request: ConvertRequest) -> dict[str, Any]:
     Gives ``{"artifacts": [id, …], "failures": {key of the target: sentence}}``.
     """
     model = store.models.runnable(request.model_id)
+    data = store.data.load(request.data_id) if request.data_id else None
     labels = [changes.label_of(target) for target in request.targets]
     steps.plan(
         (
             *(f"Make {label}" for label in labels),
-            "Run the original",
-            *(f"Verify {label}" for label in labels),
+            *judging_steps(labels, data),
         )
     )
-    data = store.data.load(request.data_id) if request.data_id else None
     work = _Work(steps, model, data)
     made: dict[str, Made] = {}
     failures: dict[str, str] = {}
@@ -53,11 +47,17 @@ def convert(steps: Steps, request: ConvertRequest) -> dict[str, Any]:
         with _collected(failures, target.key):
             made[target.key] = work.make(target)
         publish_so_far()
+    judge = Judge(steps, model.artifact, data, request.thresholds)
     for key, one in made.items():
         with _collected(failures, key):
-            _verify_one(steps, one.artifact, work.reference(one.original), request.thresholds)
+            judge.verify(one.artifact, one.original)
         publish_so_far()
-    return publish_so_far()
+    for key, one in made.items():
+        if key in failures:
+            continue
+        with _collected(failures, key):
+            judge.weigh(one.artifact)
+    return {**publish_so_far(), "notes": judge.notes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,6 @@ class _Work:
     model: Model
     data: Dataset | None
     _known: dict[tuple[str, str], Artifact] = field(default_factory=dict)
-    _references: dict[str, Path] = field(default_factory=dict)
 
     def make(self, target: Target) -> Made:
         """Follow the route stop by stop; each edge and each pass is a task."""
@@ -89,12 +88,6 @@ class _Work:
                 if not changes.pass_named(change.name).precision:
                     original = artifact
         return Made(artifact, original)
-
-    def reference(self, original: Artifact) -> Path:
-        """The folder of what the original answers, run once."""
-        if original.id not in self._references:
-            self._references[original.id] = _reference(self.steps, original)
-        return self._references[original.id]
 
     def _once(self, source: Artifact, asked: Any, make: Any) -> Artifact:
         where = (source.id, asked.key)
@@ -182,41 +175,6 @@ def _route(artifact: Artifact, target: Target) -> tuple[tuple[str, str], ...]:
         known = {reach.format: reach.reason for reach in reach_from(artifact)}
         why = known.get(target.format, error.message)
         raise NoRoute(why, hint=error.hint) from error
-
-
-def _reference(steps: Steps, original: Artifact) -> Path:
-    """Run it on every verification input; gives the folder of arrays."""
-    result = steps.run(
-        Task(
-            "reference",
-            "Run the original",
-            {"artifact": dump(original), "seed": SEED, "batches": list(BATCHES)},
-        )
-    )
-    return steps.out(result)
-
-
-def _verify_one(
-    steps: Steps, artifact: Artifact, reference: Path, thresholds: Thresholds
-) -> Verification:
-    """Judge one artifact by what its passes leave, and keep the judgement with it."""
-    precisions = [changes.pass_named(change.name).precision for change in artifact.passes]
-    limits = limits_for(next(filter(None, reversed(precisions)), ""), thresholds)
-    result = steps.run(
-        Task(
-            "verify",
-            f"Verify {registry.named(artifact)}",
-            {
-                "artifact": dump(artifact),
-                "reference": str(reference),
-                "thresholds": dump(limits),
-                "seed": SEED,
-            },
-        )
-    )
-    verification = parse(Verification, result["verification"])
-    store.artifacts.save_verification(verification)
-    return verification
 
 
 @contextmanager

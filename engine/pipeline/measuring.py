@@ -41,6 +41,7 @@ def measure(steps: Steps, request: MeasureRequest) -> dict[str, Any]:
         model=model,
         artifacts=tuple(artifacts.values()),
         verifications=verifications,
+        qualities={id_: store.artifacts.quality_of(id_) for id_ in request.artifact_ids},
         failures=request.failures,
         measurement=measurement,
         advice=request.advice,

@@ -20,7 +20,7 @@ from engine.sources import locate
 
 def prepare_data(steps: Steps, request: DataRequest) -> dict[str, Any]:
     """Make data ready for a model. Gives ``{"data_id": …, "model_id": …}``."""
-    model = store.models.load(request.model_id)
+    model = store.models.runnable(request.model_id)
     source, name = located(request)
     label = f"Read {name}"
     steps.plan((label,))

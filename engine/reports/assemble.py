@@ -10,6 +10,7 @@ from engine import __version__
 from engine.architectures import architecture_named
 from engine.bench.model import Measurement
 from engine.knowledge import advice_for
+from engine.quality.model import Quality
 from engine.registry import format_named
 from engine.reports.model import (
     SCHEMA_VERSION,
@@ -31,13 +32,14 @@ def make_report(
     model: Model,
     artifacts: tuple[Artifact, ...],
     verifications: Mapping[str, Verification],
+    qualities: Mapping[str, tuple[Quality, ...]],
     failures: Mapping[str, str],
     measurement: Measurement,
     advice: Advice | None,
     preset: str,
 ) -> Report:
     """The report of one measurement. Without advice, what follows from model and machine is it."""
-    made = tuple(_kept(artifact, model, verifications) for artifact in artifacts)
+    made = tuple(_kept(artifact, model, verifications, qualities) for artifact in artifacts)
     return Report(
         schema_version=SCHEMA_VERSION,
         id=report_id,
@@ -54,7 +56,10 @@ def make_report(
 
 
 def _kept(
-    artifact: Artifact, model: Model, verifications: Mapping[str, Verification]
+    artifact: Artifact,
+    model: Model,
+    verifications: Mapping[str, Verification],
+    qualities: Mapping[str, tuple[Quality, ...]],
 ) -> ReportArtifact:
     return ReportArtifact(
         id=artifact.id,
@@ -69,6 +74,7 @@ def _kept(
         variant=artifact.variant,
         options=artifact.options,
         passes=artifact.passes,
+        quality=qualities.get(artifact.id, ()),
     )
 
 
@@ -88,7 +94,9 @@ def _command(
     asked = (*(artifact.target.key for artifact in made if not artifact.is_original), *failures)
     targets = ",".join(dict.fromkeys(asked)) or model.artifact.format
     variants = measurement.plan.variants
+    data = next((found.data_name for artifact in made for found in artifact.quality), None)
     line = ["python", "-m", "engine", "run", *_source(model), "--to", targets, "--preset", preset]
+    line += ["--data", data] if data else []
     line += ["--batch", ",".join(str(b) for b in sorted({v.batch for v in variants}))]
     line += ["--threads", str(variants[0].threads), "--report", "out.json"]
     return shlex.join(line)

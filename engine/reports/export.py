@@ -12,6 +12,7 @@ from engine.records import dumps, fingerprint
 from engine.reports import migrations
 from engine.reports.figures import Figures, figures
 from engine.reports.model import Report
+from engine.reports.quality import ANSWER_COLUMNS, answer_rows
 from engine.reports.tables import Table
 
 _CSV_COLUMNS = (
@@ -27,7 +28,9 @@ _CSV_COLUMNS = (
     "phase",
     "index",
     "nanoseconds",
+    *ANSWER_COLUMNS,
 )
+_NO_ANSWER = ("",) * len(ANSWER_COLUMNS)
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _MARKDOWN_SIGNS = "\\`*_{}[]<>#|~$!"
 
@@ -56,7 +59,10 @@ def import_report(text: str) -> Report:
 
 
 def export_csv(report: Report) -> str:
-    """One line per inference, warm-up too. Text that a spreadsheet would run is defused."""
+    """One line per inference, warm-up too, and one per answer on real samples.
+
+    Text that a spreadsheet would run is defused.
+    """
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(_CSV_COLUMNS)
@@ -81,6 +87,10 @@ def export_markdown(report: Report) -> str:
 
 
 def _samples(report: Report) -> Iterator[tuple[object, ...]]:
+    for id_, label, form, index, *answer in answer_rows(report):
+        blank = ("", "", "", "")
+        where = (report.id, report.model.name, id_, label, form, *blank)
+        yield (*where, "answered", index, "", *answer)
     if report.measurement is None:
         return
     variants = {v.key: v for v in report.measurement.plan.variants}
@@ -90,7 +100,7 @@ def _samples(report: Report) -> Iterator[tuple[object, ...]]:
         place = (*start, block.round, block.discarded or "")
         for phase, samples in (("warm-up", block.warmup_ns), ("measured", block.samples_ns)):
             for index, sample in enumerate(samples):
-                yield (*place, phase, index, sample)
+                yield (*place, phase, index, sample, *_NO_ANSWER)
 
 
 def _tables(found: Figures) -> Iterable[Table]:
@@ -102,6 +112,8 @@ def _tables(found: Figures) -> Iterable[Table]:
     yield from (judged.table for judged in found.verifications)
     if found.language:
         yield found.language
+    if found.quality:
+        yield found.quality
     yield from found.environment
 
 

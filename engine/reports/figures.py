@@ -11,6 +11,7 @@ from engine.errors import BadRequest
 from engine.options import parse_target
 from engine.reports import words
 from engine.reports.model import Report
+from engine.reports.quality import quality_table
 from engine.reports.recommendation import Recommendation, headline, recommendation
 from engine.reports.reference import ReferenceFigures, references
 from engine.reports.tables import (
@@ -42,6 +43,7 @@ class Figures:
     references: tuple[ReferenceFigures, ...]
     verifications: tuple[VerificationFigures, ...]
     language: Table | None
+    quality: Table | None
     verdicts: Table
     latency: Table
     memory: Table
@@ -67,6 +69,7 @@ def figures(report: Report) -> Figures:
         references=beside,
         verifications=verifications(report),
         language=language_table(report),
+        quality=quality_table(report),
         verdicts=verdict_table(report, variants),
         latency=latency_table(variants),
         memory=memory_table(variants),

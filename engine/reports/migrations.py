@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.errors import BadRequest
+from engine.quality.model import Quality
 from engine.records import dumps, parse
 from engine.reports.model import SCHEMA_VERSION, Report
 
@@ -37,10 +38,17 @@ def _artifacts_went_through_no_pass(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "artifacts": artifacts}
 
 
+def _nothing_was_judged_on_samples(document: dict[str, Any]) -> dict[str, Any]:
+    """4 to 5: before data could be brought, no artifact had answered on any."""
+    artifacts = [{**made, "quality": []} for made in document["artifacts"]]
+    return {**document, "artifacts": artifacts}
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _artifacts_have_variants,
     2: _no_language_model_had_read_a_text,
     3: _artifacts_went_through_no_pass,
+    4: _nothing_was_judged_on_samples,
 }
 """From version *n* to *n* + 1. Each is a named function here."""
 
@@ -103,6 +111,8 @@ def _refuse_constant(name: str) -> None:
 def _check_consistent(report: Report) -> None:
     """Everything figures rely on: names that lead somewhere, durations that are durations."""
     made = {artifact.id for artifact in report.artifacts}
+    for found in (found for artifact in report.artifacts for found in artifact.quality):
+        _check_answers(found)
     measurement = report.measurement
     if measurement is None:
         return
@@ -123,6 +133,15 @@ def _check_consistent(report: Report) -> None:
         _require(weighed.variant in variants, f"memory of {weighed.variant!r:.60}, not planned")
         for count in (weighed.baseline_bytes, weighed.peak_bytes, weighed.resident_file_bytes):
             _require(0 <= count < _LARGEST, "an amount of memory is impossible")
+
+
+def _check_answers(found: Quality) -> None:
+    """Answers can be held against each other, and there is something to say of them."""
+    count = len(found.answers)
+    _require(0 < found.samples <= found.of < _LARGEST, "a number of samples is impossible")
+    _require(len(found.original) == count, "two models answered differently many samples")
+    _require(found.labels is None or len(found.labels) == count, "labels do not fit the answers")
+    _require(bool(count or found.language or found.error), "a judgement has no answers")
 
 
 def _require(holds: bool, problem: str) -> None:

@@ -5,6 +5,7 @@ History of ``SCHEMA_VERSION``
 2  an artifact knows its variant and the options it was asked for with
 3  a verification knows how a language model read a text, and by which limits it is judged
 4  an artifact knows the passes it went through
+5  an artifact knows how good it is on real samples
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.bench.model import Measurement
+from engine.quality.model import Quality
 from engine.types import Change, Model, Reach, Scalar, Signature, SignatureOrigin, Step, Target
 from engine.verify.model import Verification
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class ReportArtifact:
     variant: str
     options: Mapping[str, Scalar]
     passes: tuple[Change, ...]
+    quality: tuple[Quality, ...] = ()
 
     @property
     def target(self) -> Target:

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from engine.errors import NotFound
+from engine.quality.model import Quality
 from engine.records import dump, parse
 from engine.registry import REPORT
 from engine.store import documents
@@ -89,6 +90,34 @@ def save_verification(verification: Verification) -> None:
             "The artifact was deleted while it was being verified.",
             hint="Convert the model again.",
         )
+
+
+def save_quality(quality: Quality) -> None:
+    """Keep how good an artifact is on a data set, in place of an earlier judgement on the same.
+
+    Raises NotFound.
+    """
+    with transaction() as connection:
+        chosen = sa.select(table.c.quality).where(table.c.id == quality.artifact_id)
+        row = connection.execute(chosen.with_for_update()).one_or_none()
+        if row is None:
+            raise NotFound(
+                "The artifact was deleted while it was being judged.",
+                hint="Convert the model again.",
+            )
+        others = [one for one in row.quality or () if one["data_id"] != quality.data_id]
+        connection.execute(
+            sa.update(table)
+            .where(table.c.id == quality.artifact_id)
+            .values(quality=[*others, dump(quality)])
+        )
+
+
+def quality_of(artifact_id: str) -> tuple[Quality, ...]:
+    """How good an artifact is, on every data set it was judged on; the latest last."""
+    with transaction() as connection:
+        found = connection.scalar(sa.select(table.c.quality).where(table.c.id == artifact_id))
+    return parse(tuple[Quality, ...], found or [])
 
 
 def _pair(row: Any) -> tuple[Artifact, Verification | None]:

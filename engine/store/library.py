@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from engine.data.model import Dataset
+from engine.quality.model import Quality
 from engine.reports.model import Report
 from engine.store import artifacts as _artifacts
+from engine.store import data as _data
 from engine.store import models as _models
 from engine.store import reports as _reports
 from engine.store import shares as _shares
@@ -31,6 +34,21 @@ def delete_model(model_id: str) -> None:
 def artifacts_of(model_id: str) -> tuple[tuple[Artifact, Verification | None], ...]:
     """Everything made from a model, newest first, each with its verification."""
     return _artifacts.of_model(model_id)
+
+
+def quality_of(artifact_id: str) -> tuple[Quality, ...]:
+    """How good an artifact is, on every data set it was judged on."""
+    return _artifacts.quality_of(artifact_id)
+
+
+def data_of(model_id: str) -> tuple[Dataset, ...]:
+    """The data that was brought for a model, newest first."""
+    return _data.of_model(model_id)
+
+
+def delete_data(data_id: str) -> None:
+    """Forget a data set; what was calibrated and judged with it stays. Raises NotFound."""
+    _data.delete(data_id)
 
 
 def report(report_id: str) -> Report:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from engine import registry
+from engine.data.model import Dataset
+from engine.data.stored import StoredSamples, samples_of
 from engine.errors import BadRequest, EngineError, InvalidModel
 from engine.jobs.protocol import Context
 from engine.records import parse
@@ -27,6 +29,9 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     artifact = parse(Artifact, request["artifact"])
     seed = int(request["seed"])
     asked = cases.plans(artifact.signature, request["batches"])
+    samples = _samples(request.get("data"), artifact)
+    if samples is not None:
+        asked += cases.plans_on_samples(samples, request["batches"])
     plans: list[cases.Plan] = []
     feeds, found, outputs = [], [], []
     refused: dict[str, EngineError] = {}
@@ -34,7 +39,7 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
         rows = cases.Rows(artifact.signature, runner.infer)
         for index, plan in enumerate(asked):
             context.progress(f"Running the original: {plan.label}", 0.8 * index / len(asked))
-            given = cases.feed_for(plan, artifact.signature, seed)
+            given = cases.feed_for(plan, artifact.signature, seed, samples)
             try:
                 made = runner.infer(given)
             except InvalidModel as error:
@@ -54,6 +59,13 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     cases.save(context.out, zip(found, feeds, outputs, strict=True))
     left_out = {label: error.message for label, error in refused.items()}
     return {"cases": len(found), "noise": how, "left_out": left_out, "windows": windows}
+
+
+def _samples(data: Any, artifact: Artifact) -> StoredSamples | None:
+    """The samples that nothing is calibrated on, where data was given."""
+    if data is None:
+        return None
+    return samples_of(parse(Dataset, data), "evaluation", artifact.signature)
 
 
 def _check_lengths(asked: tuple[cases.Plan, ...], refused: Mapping[str, EngineError]) -> None:

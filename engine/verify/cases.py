@@ -9,9 +9,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from engine.data.stored import StoredSamples
 from engine.errors import BadRequest
 from engine.feeds import under_names
 from engine.files import disk_errors
@@ -34,7 +36,7 @@ Infer = Callable[[Feed], Mapping[str, np.ndarray]]
 class Plan:
     """One case to run: the kind of values, the batch, and sizes of other symbols."""
 
-    kind: Kind
+    kind: Kind | Literal["samples"]
     batch: int
     sizes: Mapping[str, int]
 
@@ -78,13 +80,26 @@ def plans(signature: Signature, batches: Iterable[int]) -> tuple[Plan, ...]:
     return tuple(found)
 
 
+def plans_on_samples(samples: StoredSamples, batches: Iterable[int]) -> tuple[Plan, ...]:
+    """What the model is really fed with, at every batch there are samples for."""
+    if samples.signature.batch_symbol is None:
+        return (Plan("samples", _fixed_batch(samples.signature), {}),)
+    sizes = sorted(set(batches))
+    return tuple(Plan("samples", batch, {}) for batch in sizes if batch <= samples.count)
+
+
 def _fixed_batch(signature: Signature) -> int:
     first = signature.inputs[0].shape[0] if signature.inputs and signature.inputs[0].shape else 1
     return first if isinstance(first, int) else 1
 
 
-def feed_for(plan: Plan, signature: Signature, seed: int) -> dict[str, np.ndarray]:
+def feed_for(
+    plan: Plan, signature: Signature, seed: int, samples: StoredSamples | None = None
+) -> dict[str, np.ndarray]:
     """The arrays of a case."""
+    if plan.kind == "samples":
+        assert samples is not None, "a case on samples, and none were given"
+        return dict(samples.batch(plan.batch))
     return feed(signature, plan.kind, plan.batch, seed, sizes=plan.sizes)
 
 

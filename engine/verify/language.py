@@ -53,14 +53,14 @@ def windows(artifact: Artifact, runner: Runner) -> tuple[np.ndarray, ...]:
 
     Empty for what is no language model, or has no tokenizer to read a text with.
     """
-    if not _is_language_model(artifact.signature):
+    if not is_language_model(artifact.signature):
         return ()
     tokens, begin = _read(artifact, runner, held_out()), _read(artifact, runner, "")
     if not tokens or begin is None:
         return ()
     body = tokens[len(begin) :]
     room = min(WINDOW, _context(artifact, runner)) - len(begin)
-    most = _most_windows(artifact.signature, room)
+    most = most_windows(artifact.signature, room)
     parts = (body[start : start + room] for start in range(0, len(body), max(1, room)))
     whole = [part for part in parts if len(part) == room and room > 1][:most]
     return tuple(np.array([[*begin, *part]], np.int64) for part in whole)
@@ -84,8 +84,14 @@ def save(out: Path, read: Iterable[np.ndarray], infer: Infer, signature: Signatu
     return count
 
 
-def compare(reference: Path, signature: Signature, infer: Infer) -> LanguageComparison | None:
-    """The candidate on the same windows; None where the original read no text."""
+def compare(
+    reference: Path, signature: Signature, infer: Infer, text: str | None = None
+) -> LanguageComparison | None:
+    """The candidate on the same windows; None where the original read no text.
+
+    ``text`` is the sha256 of what they are from, where that is not the held-out text.
+    """
+    text = text or text_hash()
     if not (reference / LOGITS).is_file():
         return None
     found = _Sums()
@@ -94,12 +100,12 @@ def compare(reference: Path, signature: Signature, infer: Infer) -> LanguageComp
         try:
             logits = next(iter(infer({name: tokens.astype(dtype)}).values()))
         except EngineError as error:
-            return LanguageComparison(text_hash(), 0, error=error.message)
+            return LanguageComparison(text, 0, error=error.message)
         if logits.shape != wanted.shape:
             shapes = f"its logits are {list(logits.shape)}, the original's {list(wanted.shape)}"
-            return LanguageComparison(text_hash(), 0, error=shapes)
+            return LanguageComparison(text, 0, error=shapes)
         found.add(tokens[0], wanted[0], logits[0])
-    return found.comparison()
+    return found.comparison(text)
 
 
 def _kept(reference: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -132,7 +138,7 @@ class _Sums:
             self.agree += int((ref.argmax(-1) == cand.argmax(-1)).sum())
 
     @_QUIET
-    def comparison(self) -> LanguageComparison:
+    def comparison(self, text: str) -> LanguageComparison:
         """The figures over all windows."""
         divergence = np.concatenate(self.divergence)
         before, after = np.concatenate(self.reference), np.concatenate(self.candidate)
@@ -142,7 +148,7 @@ class _Sums:
         spread = 1.96 * float(change.std(ddof=1)) / math.sqrt(places) if places > 1 else 0.0
         middle = float(change.mean())
         return LanguageComparison(
-            text_sha256=text_hash(),
+            text_sha256=text,
             places=places,
             kl_mean=_number(max(0.0, float(divergence.mean()))),
             kl_max=_number(max(0.0, float(divergence.max()))),
@@ -160,8 +166,8 @@ def _log_chances(logits: np.ndarray) -> np.ndarray:
     return np.asarray(wide - np.log(np.exp(wide).sum(-1, keepdims=True)))
 
 
-def _is_language_model(signature: Signature) -> bool:
-    """One input of token ids [batch, sequence], one output of a number for every token there is."""
+def is_language_model(signature: Signature) -> bool:
+    """Whether it is: token ids [batch, sequence] in, a number for every token there is out."""
     if len(signature.inputs) != 1 or len(signature.outputs) != 1:
         return False
     tokens, logits = signature.inputs[0], signature.outputs[0]
@@ -199,7 +205,7 @@ def _context(artifact: Artifact, runner: Any) -> int:
     return WINDOW
 
 
-def _most_windows(signature: Signature, room: int) -> int:
+def most_windows(signature: Signature, room: int) -> int:
     """So many that the logits of all of them stay small on the disk; at least one."""
     words = signature.outputs[0].shape[-1]
     assert isinstance(words, int), "an output that is no language model's"

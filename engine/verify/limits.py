@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
+from engine.types import Signature, TensorSpec
 from engine.verify.model import Thresholds
 
 _LIMITS = {
@@ -28,7 +33,20 @@ errors add up to a few times that in what comes out. ``equivalent_relative`` is 
 samples says, and nothing else."""
 
 
-def limits_for(precision: str, asked: Thresholds) -> Thresholds:
-    """The limits of a precision; those that were asked for, where they differ from the usual."""
+def limits_for(precision: str, asked: Thresholds, on: Signature | None = None) -> Thresholds:
+    """The limits of a precision; those that were asked for, where they differ from the usual.
+
+    ``on`` is the signature where real samples are there to judge on as well: what is calibrated on
+    such is then not held to random numbers that nobody would feed it.
+    """
     usual = asked == Thresholds()
-    return _LIMITS[precision] if usual and precision in _LIMITS else asked
+    limits = _LIMITS[precision] if usual and precision in _LIMITS else asked
+    if on is None or not limits.leave_out or not any(map(_boundless, on.inputs)):
+        return limits
+    return replace(limits, leave_out=(*limits.leave_out, "random"))
+
+
+def _boundless(spec: TensorSpec) -> bool:
+    """Whether nothing says which values of this input make sense."""
+    floating = np.issubdtype(np.dtype(spec.dtype), np.floating)
+    return bool(floating) and (spec.low is None or spec.high is None)

@@ -7,7 +7,7 @@ import streamlit as st
 
 import engine
 from engine import Artifact, Verdict, Verification
-from pages.components import graph, language, state
+from pages.components import graph, language, quality, state
 
 _BADGES = {
     Verdict.EXACT: ("Exact", ":material/verified:", "green"),
@@ -40,6 +40,7 @@ def card(artifact: Artifact, verification: Verification | None) -> None:
                 )
         if verification:
             st.text(verification.sentence)
+            quality.of_artifact(artifact)
             if verification.language:
                 language.figures(verification.language, verification.thresholds)
         for note in (note for step in artifact.lineage for note in step.notes):

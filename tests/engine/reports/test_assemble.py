@@ -30,6 +30,7 @@ def command(
         ),
         artifacts=(original, *others),
         verifications={},
+        qualities={},
         failures=failures,
         measurement=measurement,
         advice=None,

@@ -1,0 +1,95 @@
+"""What is said of answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from engine.quality.answers import answers
+from engine.quality.figures import accuracy, agreement, sentence
+from engine.quality.model import Quality
+from engine.records import dump, parse
+from engine.verify.model import LanguageComparison
+
+LABELS = tuple(index % 10 for index in range(360))
+WRONG = 10
+
+
+def judged(original_wrong: int, wrong: int) -> Quality:
+    """The first so many answers of each are wrong."""
+
+    def found(count: int) -> tuple[int, ...]:
+        return tuple(99 if at < count else label for at, label in enumerate(LABELS))
+
+    answered = found(original_wrong), found(wrong)
+    return Quality("a", "d", "digits", "0" * 64, "images", 360, 360, LABELS, *answered)
+
+
+def test_accuracy_is_counted_before_and_after() -> None:
+    found = accuracy(judged(WRONG, WRONG + 1))
+    assert found is not None
+    assert (found.before.right, found.after.right) == (350, 349)
+    assert (found.lost, found.won, found.p) == (1, 0, 1.0)
+    assert found.interval[0] < found.difference < found.interval[1]
+
+
+def test_it_is_said_with_its_interval_and_its_test() -> None:
+    said = sentence(judged(WRONG, WRONG + 1))
+    assert said.startswith("Accuracy 97.2 % → 96.9 % (−0.3 points [−")
+    assert said.endswith("McNemar p = 1; 360 images of digits)")
+
+
+def test_no_change_has_no_sign() -> None:
+    assert "(0.0 points [−" in sentence(judged(WRONG, WRONG))
+
+
+def test_without_labels_it_is_agreement() -> None:
+    found = replace(judged(0, 36), labels=None)
+    assert accuracy(found) is None
+    same = agreement(found)
+    assert same is not None
+    assert (same.right, same.of) == (324, 360)
+    assert sentence(found) == (
+        "The same likeliest answer as the original 90.0 % [86.5, 92.7] of the time "
+        "(360 images of digits)"
+    )
+
+
+def test_a_slow_model_says_how_many_it_answered() -> None:
+    assert "the first 360 of 1,000 images" in sentence(replace(judged(0, 0), of=1000))
+
+
+def test_a_refusal_is_said() -> None:
+    found = replace(judged(0, 0), error="it takes batch 2 only")
+    assert sentence(found) == "It fails on 360 images of digits: it takes batch 2 only"
+    assert accuracy(found) is agreement(found) is None
+
+
+def test_a_language_model_is_judged_by_its_chances() -> None:
+    read = LanguageComparison("0", 900, 0.01, 0.2, 870, (0.95, 0.98), 50.0, 51.0, (1.01, 1.03))
+    found = Quality("a", "d", "mine.txt", "0", "pieces", 4, 4, language=read)
+    assert "Perplexity 1.0200 times the original's [1.0100, 1.0300]" in sentence(found)
+    assert "0.01 nats, the same likeliest word 96.7 %" in sentence(found)
+
+
+@pytest.mark.parametrize("found", [judged(1, 2), replace(judged(0, 0), labels=None)])
+def test_it_survives_its_document(found: Quality) -> None:
+    assert parse(Quality, dump(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (np.array([[0.1, 0.9]]), [1]),
+        (np.array([[[0.1, 0.9], [0.8, 0.2]]]), [1, 0]),
+        (np.array([7]), [7]),
+        (np.array([[0.5]]), None),
+        (np.zeros((1, 2, 3, 3)), None),
+        (np.float32(1), None),
+    ],
+)
+def test_answers_are_the_likeliest_classes(output: np.ndarray, said: list[int] | None) -> None:
+    found = answers({"y": np.asarray(output)})
+    assert (None if found is None else found.tolist()) == said
