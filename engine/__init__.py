@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from engine.reports.figures import Figures, figures
     from engine.reports.model import Advice, Report
     from engine.reports.render import export_html
+    from engine.reports.tradeoff import Tradeoff, best_for
     from engine.samples import Sample
     from engine.samples import samples as list_samples
     from engine.sources import models_folder
@@ -159,6 +160,7 @@ __all__ = [
     "Target",
     "TensorSpec",
     "Thresholds",
+    "Tradeoff",
     "Tree",
     "TryRequest",
     "Verdict",
@@ -167,6 +169,7 @@ __all__ = [
     "advice_for",
     "answers_for",
     "artifacts_of",
+    "best_for",
     "builtin_data",
     "cancel",
     "choices",
@@ -268,6 +271,7 @@ _HOMES = {
     "Target": "engine.types:Target",
     "TensorSpec": "engine.types:TensorSpec",
     "Thresholds": "engine.verify.model:Thresholds",
+    "Tradeoff": "engine.reports.tradeoff:Tradeoff",
     "Tree": "engine.knowledge:Tree",
     "TryRequest": "engine.pipeline:TryRequest",
     "Verdict": "engine.verify.model:Verdict",
@@ -276,6 +280,7 @@ _HOMES = {
     "advice_for": "engine.knowledge:advice_for",
     "answers_for": "engine.knowledge:answers_for",
     "artifacts_of": "engine.store.library:artifacts_of",
+    "best_for": "engine.reports.tradeoff:best_for",
     "builtin_data": "engine.data.builtin:builtins",
     "cancel": "engine.jobs.client:cancel",
     "choices": "engine.options:choices",

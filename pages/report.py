@@ -6,7 +6,7 @@ import streamlit as st
 
 import engine
 from engine import EngineError, Figures, Report
-from pages.components import charts, quality, sharing, shell, state, table
+from pages.components import charts, quality, sharing, shell, state, table, tradeoff
 from pages.components.text import plain
 
 shell.guard()
@@ -67,6 +67,9 @@ def measured(found: Figures, drawn: charts.Charts) -> None:
         )
         charts.draw(drawn.references[index], f"reference-{index}")
         st.text("\n".join(row.sentence for row in beside.rows if row.sentence))
+    st.subheader("Claims, checked", anchor="claims")
+    st.caption("What the founding document promises, held against this measurement.")
+    table.folded("Every claim", found.promise_table, "claims")
     st.subheader("Memory and size", anchor="memory")
     st.caption("Peak memory above a process that only imports the framework.")
     charts.draw(drawn.memory, "memory", behind="")
@@ -86,11 +89,13 @@ def numerics(found: Figures) -> None:
 
 
 report = load()
-found, drawn = charts.kept(report, dark=st.context.theme.type == "dark")
+dark = st.context.theme.type == "dark"
+found, drawn = charts.kept(report, dark=dark)
 shell.header(plain(report.title), plain(found.headline))
 sharing.take_away(report, own=state.share_token() is None)
 verdict(found)
 if drawn:
+    tradeoff.show(found, report.id, dark=dark)
     measured(found, drawn)
 numerics(found)
 if drawn:

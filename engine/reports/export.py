@@ -108,7 +108,10 @@ def _tables(found: Figures) -> Iterable[Table]:
     yield found.latency
     yield found.memory
     yield found.start
+    if found.tradeoff:
+        yield found.tradeoff.table
     yield from (reference.table for reference in found.references)
+    yield found.promise_table
     yield from (judged.table for judged in found.verifications)
     if found.language:
         yield found.language

@@ -11,6 +11,7 @@ from engine.errors import BadRequest
 from engine.options import parse_target
 from engine.reports import words
 from engine.reports.model import Report
+from engine.reports.promises import Promise, promise_table, promises
 from engine.reports.quality import quality_table
 from engine.reports.recommendation import Recommendation, headline, recommendation
 from engine.reports.reference import ReferenceFigures, references
@@ -27,6 +28,7 @@ from engine.reports.tables import (
     verifications,
 )
 from engine.reports.takeaways import Takeaways, takeaways
+from engine.reports.tradeoff import Tradeoff, tradeoff
 from engine.reports.variants import BlockFigure, VariantFigures, block_figures, variant_figures
 
 
@@ -51,6 +53,9 @@ class Figures:
     lineage: Table
     environment: tuple[Table, ...]
     takeaways: Takeaways
+    tradeoff: Tradeoff | None
+    promises: tuple[Promise, ...]
+    promise_table: Table
 
 
 def figures(report: Report) -> Figures:
@@ -59,6 +64,7 @@ def figures(report: Report) -> Figures:
     claim = recommendation(report, variants)
     blocks = block_figures(report)
     beside = references(report, variants)
+    checked = promises(report, variants)
     return Figures(
         headline=headline(variants, claim, report.advice),
         recommendation=claim,
@@ -77,6 +83,9 @@ def figures(report: Report) -> Figures:
         lineage=lineage_table(report),
         environment=environment_tables(report),
         takeaways=takeaways(variants, blocks, beside),
+        tradeoff=tradeoff(report, variants),
+        promises=checked,
+        promise_table=promise_table(checked),
     )
 
 

@@ -150,15 +150,15 @@ def distribution(found: Figures, *, dark: bool) -> Chart:
             line={
                 "shape": "hv",
                 "width": 2.5,
-                "color": _colour(v.colour, dark),
+                "color": paint(v.colour, dark),
                 "dash": DASHES[v.colour % len(DASHES)],
             },
             hovertemplate="%{y:.0%} within %{x:.3~g} ms<extra>%{fullData.name}</extra>",
         )
     values = [x for v in found.variants for x, _ in v.ecdf]
-    _axes(figure, "Latency, ms", values, across=True)
+    axes(figure, "Latency, ms", values, across=True)
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02], title=None)
-    return Chart(_laid_out(figure, 380), found.takeaways.distribution, found.latency)
+    return Chart(laid_out(figure, 380), found.takeaways.distribution, found.latency)
 
 
 def run_order(found: Figures, *, dark: bool) -> Chart:
@@ -173,13 +173,13 @@ def run_order(found: Figures, *, dark: bool) -> Chart:
             name=html.escape(v.name),
             mode="markers",
             marker={
-                "color": _colour(v.colour, dark),
+                "color": paint(v.colour, dark),
                 "size": 10,
                 "symbol": [f"{symbol}-open" if block.discarded else symbol for block in blocks],
             },
             hovertemplate="process %{x}: %{y:.3~g} ms<extra>%{fullData.name}</extra>",
         )
-    _axes(figure, "Median, ms", [block.p50_ms for block in found.blocks], across=False)
+    axes(figure, "Median, ms", [block.p50_ms for block in found.blocks], across=False)
     figure.update_xaxes(title="Process, as it ran", showgrid=False)
     names = {v.key: v.name for v in found.variants}
     rows = [
@@ -194,7 +194,7 @@ def run_order(found: Figures, *, dark: bool) -> Chart:
         if block.variant in names
     ]
     listed = _Rows(("Process", "Round", "Variant", "Median, ms", "Discarded"), tuple(rows))
-    return Chart(_laid_out(figure, 320), found.takeaways.order, listed)
+    return Chart(laid_out(figure, 320), found.takeaways.order, listed)
 
 
 def reference(found: Figures, index: int, *, dark: bool) -> Chart:
@@ -224,13 +224,13 @@ def reference(found: Figures, index: int, *, dark: bool) -> Chart:
     for row, bars in ((1, here), (2, printed)):
         _add_bars(figure, bars, dark, row=row, hatched=row == 2)
     alt = f"{found.takeaways.reference} Two panels, two machines."
-    return Chart(_laid_out(figure, height, top=44), alt, beside.table)
+    return Chart(laid_out(figure, height, top=44), alt, beside.table)
 
 
 def _bars(bars: list[_Bar], dark: bool) -> Picture:
     figure = go.Figure()
     _add_bars(figure, bars, dark)
-    return _laid_out(figure, _BAR_PX * len(bars) + 40, top=10)
+    return laid_out(figure, _BAR_PX * len(bars) + 40, top=10)
 
 
 def _add_bars(
@@ -244,7 +244,7 @@ def _add_bars(
     """Label and value stand above each bar, so that a narrow screen has room for both."""
     place: dict[str, Any] = {} if row is None else {"row": row, "col": 1}
     for at, bar in enumerate(bars):
-        colour = _colour(bar.colour, dark) if bar.colour >= 0 else "#7A8590"
+        colour = paint(bar.colour, dark) if bar.colour >= 0 else "#7A8590"
         hatch = {"shape": "/", "fgcolor": colour, "bgcolor": "rgba(0,0,0,0)", "size": 7}
         figure.add_bar(
             x=[bar.value],
@@ -289,7 +289,7 @@ def _whisker(bar: _Bar, dark: bool) -> dict[str, Any]:
     }
 
 
-def _axes(figure: go.Figure, title: str, values: Iterable[float], *, across: bool) -> None:
+def axes(figure: go.Figure, title: str, values: Iterable[float], *, across: bool) -> None:
     """Name the value axis; make it logarithmic where the values span far."""
     found = list(values)
     log = bool(found) and max(found) > _LOG_FROM * min(found)
@@ -301,7 +301,7 @@ def _axes(figure: go.Figure, title: str, values: Iterable[float], *, across: boo
         update(tickvals=shown, ticktext=[f"{step:,.10g}" for step in shown])
 
 
-def _laid_out(figure: go.Figure, height: int, *, top: int = 30) -> Picture:
+def laid_out(figure: go.Figure, height: int, *, top: int = 30) -> Picture:
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 12, "t": top, "b": 36},
@@ -328,6 +328,6 @@ def _digits(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _colour(index: int, dark: bool) -> str:
+def paint(index: int, dark: bool) -> str:
     palette = DARK if dark else LIGHT
     return palette[index % len(palette)]

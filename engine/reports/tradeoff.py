@@ -1,0 +1,137 @@
+"""Latency, quality and size at once: what nothing else beats, and the best for given limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.reports import words
+from engine.reports.model import Report, ReportArtifact
+from engine.reports.tables import Table
+from engine.reports.variants import VariantFigures
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One artifact at the smallest batch. Latency in ms, size in MiB.
+
+    ``loss`` is in per cent, of what ``Tradeoff.loss_name`` says; None where it is not known.
+    ``unbeaten``: nothing measured is at least as good in all three and better in one.
+    """
+
+    artifact_id: str
+    name: str
+    colour: int
+    is_original: bool
+    latency_ms: float
+    size_mib: float
+    loss: float | None
+    unbeaten: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tradeoff:
+    """The points, and in what the loss of quality is counted."""
+
+    loss_name: str
+    points: tuple[Point, ...]
+    table: Table
+    sentence: str
+
+
+def tradeoff(report: Report, variants: tuple[VariantFigures, ...]) -> Tradeoff | None:
+    """None where fewer than two artifacts were measured."""
+    smallest = min((v.batch for v in variants), default=0)
+    here = [v for v in variants if v.batch == smallest]
+    if len(here) < 2:
+        return None
+    made = {artifact.id: artifact for artifact in report.artifacts}
+    name, losses = _losses([made[v.artifact_id] for v in here])
+    places = [(v.typical_ms, v.size_mib, losses[v.artifact_id]) for v in here]
+    points = tuple(
+        Point(
+            artifact_id=v.artifact_id,
+            name=v.name,
+            colour=v.colour,
+            is_original=v.is_original,
+            latency_ms=v.typical_ms,
+            size_mib=v.size_mib,
+            loss=losses[v.artifact_id],
+            unbeaten=not any(_beats(other, place) for other in places),
+        )
+        for v, place in zip(here, places, strict=True)
+    )
+    return Tradeoff(name, points, _table(name, points), _sentence(points))
+
+
+def best_for(
+    found: Tradeoff, *, most_loss: float | None = None, most_ms: float | None = None
+) -> Point | None:
+    """The smallest of those within both limits, the faster of two as small; None if none is.
+
+    ``most_loss`` is in per cent; a point of unknown loss is within no limit.
+    """
+    fitting = [
+        point
+        for point in found.points
+        if (most_ms is None or point.latency_ms <= most_ms)
+        and (most_loss is None or (point.loss is not None and point.loss <= most_loss))
+    ]
+    return min(fitting, key=lambda point: (point.size_mib, point.latency_ms), default=None)
+
+
+_Place = tuple[float, float, float | None]
+
+
+def _beats(other: _Place, this: _Place) -> bool:
+    """Whether it is no worse in anything that both know, and better in something."""
+    if (other[2] is None) != (this[2] is None):
+        return False
+    pairs = [(a, b) for a, b in zip(other, this, strict=True) if a is not None and b is not None]
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+
+
+def _losses(artifacts: list[ReportArtifact]) -> tuple[str, dict[str, float | None]]:
+    """What the loss is counted in, and the loss of each artifact; the original has none."""
+    if any(_read(artifact) is not None for artifact in artifacts):
+        name, of = "perplexity above the original's, %", _perplexity_loss
+    else:
+        name, of = "answers that differ from the original's, %", _disagreement
+    return name, {a.id: 0.0 if a.is_original else of(a) for a in artifacts}
+
+
+def _read(artifact: ReportArtifact) -> float | None:
+    judged = artifact.verification
+    return judged.language.perplexity_ratio if judged and judged.language else None
+
+
+def _perplexity_loss(artifact: ReportArtifact) -> float | None:
+    ratio = _read(artifact)
+    return None if ratio is None else max(0.0, 100 * (ratio - 1))
+
+
+def _disagreement(artifact: ReportArtifact) -> float | None:
+    agreed = artifact.verification.top1_agreement if artifact.verification else None
+    return None if agreed is None else 100 * (1 - agreed)
+
+
+def _table(name: str, points: tuple[Point, ...]) -> Table:
+    return Table(
+        "Latency, quality and size together",
+        ("Artifact", "Median, ms", f"Loss: {name}", "File, MiB", "Beaten"),
+        tuple(
+            (
+                point.name,
+                words.number(point.latency_ms),
+                "not known" if point.loss is None else words.number(point.loss),
+                words.number(point.size_mib),
+                "by none" if point.unbeaten else "in everything, by another",
+            )
+            for point in points
+        ),
+        "Beaten: another one is at least as good in latency, loss and size, and better in one.",
+    )
+
+
+def _sentence(points: tuple[Point, ...]) -> str:
+    names = ", ".join(point.name for point in points if point.unbeaten)
+    return f"Beaten by none in latency, quality and size together: {names}."

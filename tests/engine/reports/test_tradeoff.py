@@ -1,0 +1,61 @@
+"""Latency, quality and size together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.reports.figures import figures
+from engine.reports.model import Report
+from engine.reports.tradeoff import Tradeoff, best_for
+from tests.engine.reports.made import MIB, report
+
+
+def sized(sizes: dict[str, int], agreement: dict[str, float]) -> Tradeoff:
+    made: Report = report()
+    artifacts = tuple(
+        replace(
+            one,
+            size_bytes=sizes[one.format] * MIB,
+            is_original=one.format == "torch",
+            verification=replace(one.verification, top1_agreement=agreement[one.format])
+            if one.verification
+            else None,
+        )
+        for one in made.artifacts
+    )
+    found = figures(replace(made, artifacts=artifacts)).tradeoff
+    assert found is not None
+    return found
+
+
+TRADE = sized(
+    {"torch": 100, "onnx": 25, "torchscript": 100}, {"torch": 1.0, "onnx": 0.9, "torchscript": 1.0}
+)
+
+
+def test_what_is_beaten_in_everything_is_marked() -> None:
+    unbeaten = {point.artifact_id: point.unbeaten for point in TRADE.points}
+    assert unbeaten == {"a-torch": False, "a-onnx": True, "a-torchscript": True}
+    assert TRADE.table.rows[0][-1] == "in everything, by another"
+
+
+def test_the_smallest_within_the_limits_is_the_best() -> None:
+    def best(**limits: float) -> str | None:
+        point = best_for(TRADE, **limits)
+        return point and point.artifact_id
+
+    assert best() == "a-onnx"
+    assert best(most_loss=5.0) == "a-torchscript"
+    assert best(most_loss=5.0, most_ms=65.0) == "a-torchscript"
+    assert best(most_loss=5.0, most_ms=50.0) is None
+    assert best(most_ms=50.0) == "a-onnx"
+
+
+def test_an_unknown_loss_is_within_no_limit() -> None:
+    unknown = replace(TRADE, points=tuple(replace(one, loss=None) for one in TRADE.points))
+    assert best_for(unknown, most_loss=50.0) is None
+    assert best_for(unknown) is not None
+
+
+def test_one_artifact_alone_is_no_tradeoff() -> None:
+    assert figures(report({"torch": 70.0})).tradeoff is None
