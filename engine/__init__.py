@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         MeasureRequest,
         TryRequest,
     )
+    from engine.pipeline.estimate import Estimate, estimate
     from engine.quality.figures import sentence as quality_sentence
     from engine.quality.model import Quality
     from engine.registry import Format, waitable
@@ -130,6 +131,7 @@ __all__ = [
     "Dataset",
     "Doctor",
     "EngineError",
+    "Estimate",
     "Figures",
     "Format",
     "FormatGuide",
@@ -182,6 +184,7 @@ __all__ = [
     "delete_model",
     "delete_report",
     "diagnose",
+    "estimate",
     "export_csv",
     "export_decision",
     "export_html",
@@ -241,6 +244,7 @@ _HOMES = {
     "Dataset": "engine.data.model:Dataset",
     "Doctor": "engine.doctor:Doctor",
     "EngineError": "engine.errors:EngineError",
+    "Estimate": "engine.pipeline.estimate:Estimate",
     "Figures": "engine.reports.figures:Figures",
     "Format": "engine.registry:Format",
     "FormatGuide": "engine.knowledge:FormatGuide",
@@ -293,6 +297,7 @@ _HOMES = {
     "delete_model": "engine.store.library:delete_model",
     "delete_report": "engine.store.library:delete_report",
     "diagnose": "engine.doctor:doctor",
+    "estimate": "engine.pipeline.estimate:estimate",
     "export_csv": "engine.reports.export:export_csv",
     "export_decision": "engine.knowledge:export_decision",
     "export_html": "engine.reports.render:export_html",

@@ -31,6 +31,7 @@ def form(model: Model) -> None:
                 key=state.TARGETS,
             )
             targets = passes.grid(model, choosing.targets(names))
+            passes.forecast(model, targets)
             if st.button("Convert and verify", type="primary"):
                 submit(model, targets)
     unreachable = [item for item in reach.values() if not item.reachable]

@@ -11,6 +11,7 @@ import streamlit as st
 import engine
 from engine import Change, Model, Pass, Target
 from pages.components import options, state
+from pages.components.artifacts import megabytes
 
 AS_IS = ""
 _KINDS = {
@@ -36,6 +37,24 @@ def grid(model: Model, targets: Sequence[Target]) -> tuple[Target, ...]:
         for target in targets
         for passes in _combinations(picked)
         if all(reach[target.format][change.name].reachable for change in passes)
+    )
+
+
+def forecast(model: Model, targets: Sequence[Target]) -> None:
+    """What it will take, where it is more than a moment."""
+    if not targets:
+        return
+    found = engine.estimate(model, targets)
+    minutes = max(1, round(found.seconds / 60))
+    time = "under a minute" if found.seconds < 45 else f"about {minutes} min"
+    by = (
+        "by what these steps took here before"
+        if found.known == found.steps
+        else f"{found.known} of {found.steps} steps were run here before, the rest is a guess"
+    )
+    st.caption(
+        f"{len(targets)} to make, {found.steps} steps: {time} on this machine ({by}), and at most "
+        f"{megabytes(found.disk_bytes)} of disk."
     )
 
 
