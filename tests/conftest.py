@@ -14,6 +14,17 @@ from engine.settings import settings
 from engine.types import Target
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A test that asks for no folder still never touches the person's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASSAY_DATA", str(tmp_path_factory.mktemp("nobodys")))
+        patch.delenv("ASSAY_DATABASE", raising=False)
+        settings.cache_clear()
+        yield
+    settings.cache_clear()
+
+
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A data folder of this test's own, with its own database and locks."""

@@ -9,6 +9,10 @@ from engine.reports.model import Report, ReportArtifact
 from engine.reports.tables import Table
 from engine.reports.variants import VariantFigures
 
+_ALIKE = 1.1
+_NO_LOSS = 0.05
+"""Sizes within a tenth of each other and losses below this, in per cent, are no tradeoff."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -39,13 +43,16 @@ class Tradeoff:
 
 
 def tradeoff(report: Report, variants: tuple[VariantFigures, ...]) -> Tradeoff | None:
-    """None where fewer than two artifacts were measured."""
+    """None where nothing is given for what is gained: all alike in size and in quality."""
     smallest = min((v.batch for v in variants), default=0)
     here = [v for v in variants if v.batch == smallest]
     if len(here) < 2:
         return None
     made = {artifact.id: artifact for artifact in report.artifacts}
     name, losses = _losses([made[v.artifact_id] for v in here])
+    alike = max(v.size_mib for v in here) <= _ALIKE * min(v.size_mib for v in here)
+    if alike and max(loss or 0.0 for loss in losses.values()) <= _NO_LOSS:
+        return None
     places = [(v.typical_ms, v.size_mib, losses[v.artifact_id]) for v in here]
     points = tuple(
         Point(

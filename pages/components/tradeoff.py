@@ -57,25 +57,29 @@ def chart(trade: Tradeoff, *, dark: bool) -> charts.Chart:
                 "opacity": 0.85,
                 "line": {"width": 2, "color": colour},
             },
+            cliponaxis=False,
             hovertemplate=f"%{{x:.3~g}} ms, %{{y:.3~g}} %, {point.size_mib:.3g} MiB"
             "<extra>%{fullData.name}</extra>",
         )
     known = [point.latency_ms for point in trade.points if point.loss is not None]
     charts.axes(figure, "Median latency, ms", known or [1.0], across=True)
-    figure.update_yaxes(title="Loss, %", rangemode="tozero", nticks=6)
+    losses = [point.loss for point in trade.points if point.loss is not None]
+    top = max(1.0, *losses) if losses else 1.0
+    figure.update_yaxes(title="Loss, %", range=[-0.08 * top, 1.12 * top], nticks=6, zeroline=False)
     return charts.Chart(charts.laid_out(figure, 420), trade.sentence, trade.table)
 
 
 def _answer(trade: Tradeoff) -> None:
     """Two limits; the smallest artifact within both."""
-    losses = [point.loss for point in trade.points if point.loss is not None]
+    largest = float(math.ceil(max((p.loss for p in trade.points if p.loss is not None), default=1)))
     slowest = max(point.latency_ms for point in trade.points)
     left, right = st.columns(2, gap="large")
     most_loss = left.slider(
         "Quality loss I accept, %",
         0.0,
-        max(1.0, math.ceil(max(losses, default=1.0))),
-        max(1.0, math.ceil(max(losses, default=1.0))),
+        max(1.0, largest),
+        max(1.0, largest),
+        step=max(1.0, largest) / 200,
         key=state.MOST_LOSS,
     )
     most_ms = right.slider(

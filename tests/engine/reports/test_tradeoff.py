@@ -57,5 +57,6 @@ def test_an_unknown_loss_is_within_no_limit() -> None:
     assert best_for(unknown) is not None
 
 
-def test_one_artifact_alone_is_no_tradeoff() -> None:
+def test_nothing_given_for_what_is_gained_is_no_tradeoff() -> None:
     assert figures(report({"torch": 70.0})).tradeoff is None
+    assert figures(report()).tradeoff is None
