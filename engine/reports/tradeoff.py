@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.quality.figures import accuracy
 from engine.reports import words
 from engine.reports.model import Report, ReportArtifact
 from engine.reports.tables import Table
@@ -98,12 +100,25 @@ def _beats(other: _Place, this: _Place) -> bool:
 
 
 def _losses(artifacts: list[ReportArtifact]) -> tuple[str, dict[str, float | None]]:
-    """What the loss is counted in, and the loss of each artifact; the original has none."""
-    if any(_read(artifact) is not None for artifact in artifacts):
+    """What the loss is counted in, and the loss of each artifact; the original has none.
+
+    Accuracy on labelled samples where there are any, since that is what a person wants to keep.
+    """
+    of: Callable[[ReportArtifact], float | None]
+    if any(_accuracy_loss(artifact) is not None for artifact in artifacts):
+        name, of = "points of accuracy on labelled samples", _accuracy_loss
+    elif any(_read(artifact) is not None for artifact in artifacts):
         name, of = "perplexity above the original's, %", _perplexity_loss
     else:
         name, of = "answers that differ from the original's, %", _disagreement
     return name, {a.id: 0.0 if a.is_original else of(a) for a in artifacts}
+
+
+def _accuracy_loss(artifact: ReportArtifact) -> float | None:
+    """What was lost is lost; what was won by chance is no negative loss."""
+    judged = [accuracy(found) for found in artifact.quality]
+    losses = [-100 * found.difference for found in judged if found is not None]
+    return max(0.0, *losses) if losses else None
 
 
 def _read(artifact: ReportArtifact) -> float | None:

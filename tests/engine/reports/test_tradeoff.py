@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.quality.model import Quality
 from engine.reports.figures import figures
 from engine.reports.model import Report
 from engine.reports.tradeoff import Tradeoff, best_for
@@ -60,3 +61,38 @@ def test_an_unknown_loss_is_within_no_limit() -> None:
 def test_nothing_given_for_what_is_gained_is_no_tradeoff() -> None:
     assert figures(report({"torch": 70.0})).tradeoff is None
     assert figures(report()).tradeoff is None
+
+
+def test_accuracy_on_labelled_samples_comes_before_agreement() -> None:
+    made = report()
+    original = tuple(range(10))
+    artifacts = tuple(
+        replace(
+            one,
+            is_original=one.format == "torch",
+            quality=()
+            if one.format == "torch"
+            else (
+                Quality(
+                    artifact_id=one.id,
+                    data_id="d",
+                    data_name="digits",
+                    data_sha256="ab",
+                    noun="images",
+                    samples=10,
+                    of=10,
+                    labels=original,
+                    original=original,
+                    answers=(*original[:9], 0) if one.format == "onnx" else original,
+                ),
+            ),
+        )
+        for one in made.artifacts
+    )
+    found = figures(replace(made, artifacts=artifacts)).tradeoff
+    assert found is not None
+    assert found.loss_name == "points of accuracy on labelled samples"
+    losses = {point.artifact_id: point.loss for point in found.points}
+    assert losses["a-torch"] == losses["a-torchscript"] == 0
+    assert losses["a-onnx"] is not None
+    assert abs(losses["a-onnx"] - 10) < 1e-9
