@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.served import cpu_s, memory_mib, served
 
-PAGES = ("choose", "model", "convert", "measure", "reports", "formats", "system")
+PAGES = ("choose", "model", "reports", "formats", "system")
 RERUNS = 20
 RERUN = "r"
 """The key with which Streamlit runs a page again."""
@@ -24,8 +24,8 @@ def main() -> None:
         addresses = {name: f"{app.url}/{name}" for name in PAGES}
         os.environ["ASSAY_DATA"] = str(app.data)
         model = keep_model()
-        for name in ("model", "convert", "measure"):
-            addresses[f"{name}, one open"] = f"{app.url}/{name}?model={model}"
+        for name in ("model", "convert", "measure"):  # the first is visited without one, too
+            addresses[f"{name}, a model open"] = f"{app.url}/{name}?model={model}"
         addresses["report"] = f"{app.url}/report?id={keep_report()}"
         browser = driver.chromium.launch(
             executable_path=shutil.which("chromium"),

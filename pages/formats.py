@@ -21,7 +21,7 @@ def comparison() -> None:
         }
         for one in guides
     ]
-    table.show(rows, "The formats compared")
+    table.show(rows)
     st.caption("Ratings from Assay's founding document: opinions to start from, not measurements.")
 
 
@@ -44,7 +44,7 @@ def detail(one: engine.FormatGuide) -> None:
     with right:
         st.subheader("Facts", anchor=False)
         facts = [{"What": name, "How": value} for name, value in one.specifications.items()]
-        table.show(facts, "Facts", hide_header=True)
+        table.show(facts)
         st.subheader("Claims to test", anchor=False)
         guide.claim_list(c for c in engine.claims() if c.format == one.name)
     st.subheader("Pitfalls", anchor=False)
@@ -60,7 +60,7 @@ def published(given: engine.ReferenceTable) -> None:
         {"": row.label, **{column.label: guide.figure(row, column) for column in given.columns}}
         for row in given.rows
     ]
-    table.show(rows, f"{given.title}, as published")
+    table.show(rows)
     known = [f"batch {given.batch}" if given.batch else "", given.note, f"Source: {given.source}."]
     if given.sequence:
         known.insert(0, f"sequence {given.sequence}")

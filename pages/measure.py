@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 import engine
@@ -83,7 +82,7 @@ def live(job_id: str) -> None:
     rows = engine.job(job_id).result.get("live", {}).get("variants", [])
     if rows:
         st.dataframe(
-            pd.DataFrame(rows),
+            rows,
             hide_index=True,
             column_config={
                 "label": "What",

@@ -51,7 +51,7 @@ def verdict(found: Figures) -> None:
 
 def measured(found: Figures, drawn: charts.Charts) -> None:
     """The comparison: table first, then latency, reference, memory, and how the run went."""
-    st.dataframe(table.of_text(found.verdicts), hide_index=True)
+    table.grid(table.of_text(found.verdicts))
     st.caption(found.verdicts.note)
     st.subheader("Latency", anchor="latency")
     st.caption("Median of all inferences; the whisker is the 95 % interval. Shorter is faster.")
@@ -76,7 +76,7 @@ def measured(found: Figures, drawn: charts.Charts) -> None:
     st.caption("File on the disk.")
     charts.draw(drawn.sizes, "sizes", behind=BOTH)
     st.subheader("From start to first answer", anchor="start")
-    st.dataframe(table.of_text(found.start), hide_index=True)
+    table.grid(table.of_text(found.start))
 
 
 def numerics(found: Figures) -> None:

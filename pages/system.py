@@ -44,17 +44,19 @@ for end in found.back_ends:
 
 st.subheader("This machine", anchor=False)
 facts = [{"What": name, "Found": str(value)} for name, value in found.facts.items()]
-table.show(facts, "This machine", hide_header=True)
+table.show(facts)
 
 st.subheader("Recent jobs", anchor=False)
 recent = engine.list_jobs(limit=20)
 if recent:
-    st.dataframe(
-        table.of_records(
-            {"Job": job.title, "State": job.state.value, "Created (UTC)": job.created_at[:19]}
-            for job in recent
-        ),
-        hide_index=True,
+    table.grid(
+        table.of_columns(
+            {
+                "Job": [job.title for job in recent],
+                "State": [job.state.value for job in recent],
+                "Created (UTC)": [job.created_at[:19] for job in recent],
+            }
+        )
     )
 else:
     st.text("None yet.")

@@ -291,3 +291,10 @@ print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert "streamlit" in loaded
     assert not loaded & FRAMEWORKS
+
+
+def test_pages_never_import_pandas_before_somebody_opens_what_needs_it() -> None:
+    """It is 40 MiB of the web process, which has 200."""
+    assert not offenders(
+        sources(PAGES), lambda _, name: top(name) == "pandas", inside_functions=False
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 import engine
@@ -105,10 +104,11 @@ def operators(model: Model) -> None:
     st.subheader("Operators", anchor=False)
     # Bars inside the table: a chart of its own would load another library into the web process.
     bars = st.column_config.ProgressColumn(format="%d", min_value=0, max_value=ordered[0][1])
-    st.dataframe(
-        table.of_records({"Operator": name, "Count": count} for name, count in ordered),
-        hide_index=True,
-        column_config={"Count": bars},
+    table.grid(
+        table.of_columns(
+            {"Operator": [name for name, _ in ordered]}, {"Count": [count for _, count in ordered]}
+        ),
+        {"Count": bars},
     )
 
 
@@ -117,7 +117,7 @@ def facts(model: Model) -> None:
     st.subheader("Facts", anchor=False)
     if model.facts:
         # A table wraps where a data frame cuts off; it reads Markdown, so the texts are made plain.
-        st.table({"Value": {plain(name): plain(value) for name, value in model.facts.items()}})
+        table.show({"Fact": plain(k), "Value": plain(value)} for k, value in model.facts.items())
     st.caption("sha256")
     st.code(model.artifact.sha256, language=None, wrap_lines=True)
 
@@ -137,6 +137,8 @@ def listings(model: Model) -> None:
 
 def _listing(listing: Listing) -> None:
     """A data frame, because its cells are never read as markup."""
+    import pandas as pd  # only here: 40 MiB, for whoever opens the list
+
     st.markdown(listing.title)
     rows = pd.DataFrame(list(listing.rows), columns=list(listing.columns))
     numbers = [name for name in listing.columns if rows[name].dtype.kind == "i"]
@@ -161,7 +163,7 @@ def reach(model: Model) -> None:
         }
         for item in found
     ]
-    table.show(rows, "The formats this model reaches")
+    table.show(rows)
 
 
 def _count(number: int) -> str:

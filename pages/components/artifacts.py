@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 import engine
@@ -80,6 +79,8 @@ def _lineage(artifact: Artifact) -> None:
 
 
 def _cases(verification: Verification) -> None:
+    import pandas as pd  # only here: 40 MiB, for whoever opens the cases
+
     rows = [
         {
             "Inputs": case.inputs,

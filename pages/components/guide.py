@@ -34,7 +34,7 @@ def leaf_details(walk: engine.Walk, leaf: engine.Leaf) -> None:
 def ruled_out(walk: engine.Walk) -> None:
     """Every other format with the reason these answers give."""
     rows = [{"Format": no.label, "Why not": no.reason} for no in walk.rejected]
-    table.show(rows, "Formats ruled out, and why")
+    table.show(rows)
 
 
 def pitfall_list(found: Iterable[engine.Pitfall]) -> None:

@@ -33,7 +33,7 @@ def figures(found: LanguageComparison, limits: Thresholds) -> None:
             "Usable": f"up to {limits.degraded_perplexity:g}",
         },
     ]
-    table.show(rows, "Figures on an unseen text")
+    table.show(rows)
     st.caption(
         f"{found.places:,} places of a text of Assay's own. The original's perplexity is "
         f"{_number(found.perplexity_reference)}, this one's {_number(found.perplexity_candidate)}. "

@@ -10,7 +10,7 @@ import streamlit as st
 
 import engine
 from engine import Change, Model, Pass, Target
-from pages.components import options, state
+from pages.components import options, state, table
 from pages.components.artifacts import megabytes
 
 AS_IS = ""
@@ -96,4 +96,4 @@ def _closed(names: Sequence[str], reach: dict[str, dict[str, engine.Reach]]) -> 
     ]
     if rows:
         with st.expander("Passes that cannot be done on these formats, and why"):
-            st.table(rows, hide_index=True, border="horizontal", alt="Passes that cannot be done")
+            table.show(rows)

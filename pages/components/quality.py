@@ -25,4 +25,4 @@ def in_report(found: Figures) -> None:
         st.caption(found.quality.note)
     st.subheader("Numerics", anchor="numerics")
     if found.language:
-        st.dataframe(table.of_text(found.language), hide_index=True)
+        table.grid(table.of_text(found.language))

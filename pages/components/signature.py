@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from engine import BadRequest, Signature, TensorSpec
-from pages.components.table import of_records
+from pages.components.table import grid, of_columns
 
 TYPES = ("float32", "float16", "float64", "int64", "int32", "int8", "uint8", "bool")
 EXAMPLE = TensorSpec("input", "float32", ("batch", 3, 224, 224))
@@ -18,16 +18,14 @@ _SYMBOL = re.compile(r"[A-Za-z_]\w*")
 
 def table(specs: Iterable[TensorSpec]) -> None:
     """Inputs or outputs, to read."""
-    rows = [
-        {
-            "Name": spec.name,
-            "Type": spec.dtype,
-            "Shape": shape_text(spec),
-            "Range": _range(spec),
-        }
-        for spec in specs
-    ]
-    st.dataframe(of_records(rows), hide_index=True)
+    listed = list(specs)
+    columns = {
+        "Name": [spec.name for spec in listed],
+        "Type": [spec.dtype for spec in listed],
+        "Shape": [shape_text(spec) for spec in listed],
+        "Range": [_range(spec) for spec in listed],
+    }
+    grid(of_columns(columns))
 
 
 def editor(specs: tuple[TensorSpec, ...], key: str, *, fixed: bool = False) -> Signature:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,17 @@ def words(app: AppTest) -> str:
     kinds = ("title", "header", "subheader", "markdown", "text", "caption", "success", "info")
     more = ("warning", "error", "code")
     return "\n".join(str(item.value) for kind in (*kinds, *more) for item in app.get(kind))
+
+
+def tables(app: AppTest) -> list[list[dict[str, str]]]:
+    """Every table to read on the page: its rows, each cell by the name of its column."""
+    found = []
+    for item in app.markdown:
+        lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in item.value.splitlines()]
+        if item.value.startswith("| "):
+            names, _, *rows = [[cell.strip() for cell in line] for line in lines]
+            found.append([dict(zip(names, row, strict=True)) for row in rows])
+    return found
 
 
 def click(app: AppTest, label: str) -> AppTest:

@@ -11,7 +11,7 @@ from pages.components import state
 from tests.conftest import Library
 from tests.engine.store.conftest import a_verification
 from tests.models import stored_writer
-from tests.pages.conftest import OpenPage, click, opened, words
+from tests.pages.conftest import OpenPage, click, opened, tables, words
 
 
 def test_without_a_model_it_says_where_to_go(open_page: OpenPage) -> None:
@@ -60,13 +60,13 @@ def test_a_language_models_figures_stand_on_its_card(workspace: Path) -> None:
     store.artifacts.save_verification(judged)
     app = opened("convert", model=model.id)
     assert not app.exception
-    rows = app.table[0].value
-    assert list(rows["Found"]) == [
+    rows = tables(app)[0]
+    assert [row["Found"] for row in rows] == [
         "0.0041 nats",
         "90.6 % [88.6, 92.2]",
         "0.9952 × [0.98, 1]",
     ]
-    assert list(rows["Usable"]) == ["up to 0.2", "from 75 %", "up to 1.2"]
+    assert [row["Usable"] for row in rows] == ["up to 0.2", "from 75 %", "up to 1.2"]
     assert "1,020 places" in words(app)
 
 
