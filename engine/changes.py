@@ -44,6 +44,8 @@ class Pass:
     options: type[Any] = NoOptions
     precision: str = ""
     wants: Literal["", "samples", "labels", "text"] = ""
+    per_target: bool = False
+    """Whether what is made depends on the format it goes on to (``Given.target``)."""
     claims: tuple[str, ...] = ()
     """Ids in ``claims.yaml``: what the founding document promises of it."""
 
@@ -54,6 +56,8 @@ class Given:
 
     samples: Samples
     progress: Progress
+    target: str = ""
+    """The format at the end of the way; empty where it ends here."""
 
 
 Handler = Callable[[Artifact, Path, Any, Given], Conversion]

@@ -145,13 +145,15 @@ def tiny(format: str, out: Path) -> Artifact:
     return OWN_TINY.get(format, eager)(out)
 
 
-def changed(source: Artifact, change: Change, out: Path, samples: Samples) -> Artifact:
-    """``source`` after one pass, done as the convert task does it."""
+def changed(
+    source: Artifact, change: Change, out: Path, samples: Samples, target: str = ""
+) -> Artifact:
+    """``source`` after one pass, done as the convert task does it on the way to ``target``."""
     known = changes.pass_named(change.name)
     asked = read(known.options, change.options, known.label)
     out.mkdir(parents=True)
     path = out / f"model{registry.format_named(source.format).suffix}"
-    given = changes.Given(samples, lambda message, fraction=None: None)
+    given = changes.Given(samples, lambda message, fraction=None: None, target)
     made = changes.handler(change.name, source.format)(source, path, asked, given)
     return replace(artifact(source.format, path, made.signature), passes=(change,))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,24 +75,26 @@ class _Work:
     steps: Steps
     model: Model
     data: Dataset | None
-    _known: dict[tuple[str, str], Artifact] = field(default_factory=dict)
+    _known: dict[tuple[str, ...], Artifact] = field(default_factory=dict)
 
     def make(self, target: Target) -> Made:
         """Follow the route stop by stop; each edge and each pass is a task."""
         artifact = original = self.model.artifact
         for index, (stop, done_there) in enumerate(way(artifact, target)):
             if index:
-                artifact = self._once(artifact, stop, self._edge)
+                artifact = self._once((artifact.id, stop.key), self._edge, artifact, stop)
             for change in done_there:
-                artifact = self._once(artifact, change, self._pass)
-                if not changes.pass_named(change.name).precision:
+                known = changes.pass_named(change.name)
+                goal = target.format if known.per_target else ""
+                where = (artifact.id, change.key, goal)
+                artifact = self._once(where, self._pass, artifact, change, goal)
+                if not known.precision:
                     original = artifact
         return Made(artifact, original)
 
-    def _once(self, source: Artifact, asked: Any, make: Any) -> Artifact:
-        where = (source.id, asked.key)
+    def _once(self, where: tuple[str, ...], make: Callable[..., Artifact], *of: Any) -> Artifact:
         if where not in self._known:
-            self._known[where] = make(source, asked)
+            self._known[where] = make(*of)
         return self._known[where]
 
     def _edge(self, source: Artifact, asked: Target) -> Artifact:
@@ -103,8 +105,8 @@ class _Work:
             label, source, request, Target(asked.format, asked.options, source.passes)
         )
 
-    def _pass(self, source: Artifact, change: Change) -> Artifact:
-        """One pass, on an artifact that may still refuse it."""
+    def _pass(self, source: Artifact, change: Change, goal: str) -> Artifact:
+        """One pass, on an artifact that may still refuse it, on the way to the format ``goal``."""
         if why := changes.refusal(change.name, source):
             raise UnsupportedModel(why, hint="Choose another pass for this model.")
         request = {
@@ -112,6 +114,7 @@ class _Work:
             "options": {},
             "change": dump(change),
             "data": dump(self.data),
+            "goal": goal,
         }
         label = f"{changes.words(change)} on {registry.named(source)}"
         asked = Target(source.format, source.options, (*source.passes, change))

@@ -95,7 +95,7 @@ def _work(
         context.progress(f"{known.label} on {made.label}", 0.05)
         data = request.get("data")
         samples = _samples(data, artifact)
-        given = changes.Given(samples, context.progress)
+        given = changes.Given(samples, context.progress, request.get("goal", ""))
         done = changes.handler(known.name, made.name)(artifact, path, options, given)
         return replace(done, step=_with_data(done.step, known, samples, data))
 

@@ -46,7 +46,7 @@ def test_it_answers_with_path_signature_and_step(target: str, path: str, tmp_pat
 def test_weights_too_large_for_one_file_make_a_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.formats.onnx.finishing.PROTOBUF_LIMIT", 1000)
+    monkeypatch.setattr("engine.onnxfile.PROTOBUF_LIMIT", 1000)
     source = models.eager(tmp_path / "source")
     context = models.task_folder(tmp_path / "out")
     request = {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from engine.formats.onnx import changing, export, from_savedmodel
 from engine.formats.onnx.options import OnnxOptions
-from engine.formats.onnx.reading import describe, load, read_signature
+from engine.formats.onnx.reading import describe, read_signature
 from engine.formats.onnx.runner import OnnxRunner
 from engine.lazy import Requirement
+from engine.onnxfile import load
 from engine.registry import Format
 
 __all__ = ["FORMAT", "OnnxOptions", "changing", "export", "from_savedmodel"]

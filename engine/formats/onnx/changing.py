@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BadRequest, InvalidModel, UnsupportedModel
-from engine.formats.onnx.finishing import finished, save
+from engine.formats.onnx.finishing import finished
 from engine.formats.onnx.options import OnnxOptions
-from engine.formats.onnx.reading import load, onnx_errors
 from engine.lazy import Requirement
+from engine.onnxfile import load, onnx_errors, save
 from engine.opsets import moved, opset_of
 from engine.registry import Conversion, converter
 from engine.types import Artifact, Step

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from engine import onnxfile
 from engine.errors import ConversionError, EngineError, UnsupportedModel
 from engine.exporting import (
     DataDependentFlow,
@@ -18,12 +19,11 @@ from engine.exporting import (
     operators_named,
 )
 from engine.files import disk_errors
-from engine.formats.onnx import finishing
 from engine.formats.onnx.blame import placed
-from engine.formats.onnx.finishing import finished, save
+from engine.formats.onnx.finishing import finished
 from engine.formats.onnx.options import OnnxOptions
-from engine.formats.onnx.reading import load
 from engine.lazy import Requirement
+from engine.onnxfile import load, save
 from engine.opsets import moved
 from engine.registry import Conversion, converter
 from engine.registry import load as load_artifact
@@ -176,5 +176,5 @@ def _dynamic_axes(signature: Signature) -> dict[str, dict[int, str]]:
 def _outgrows(module: Any) -> bool:
     weights = (*module.parameters(), *module.buffers())
     return bool(
-        sum(item.numel() * item.element_size() for item in weights) > finishing.PROTOBUF_LIMIT
+        sum(item.numel() * item.element_size() for item in weights) > onnxfile.PROTOBUF_LIMIT
     )

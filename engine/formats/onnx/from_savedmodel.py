@@ -14,9 +14,10 @@ import numpy as np
 
 from engine.errors import ConversionError, EngineError, UnsupportedModel
 from engine.files import disk_errors, link_or_copy
-from engine.formats.onnx.finishing import finished, save
+from engine.formats.onnx.finishing import finished
 from engine.formats.onnx.options import OnnxOptions
 from engine.lazy import Requirement, require
+from engine.onnxfile import save
 from engine.opsets import moved, opset_of
 from engine.registry import Conversion, converter
 from engine.registry import load as load_artifact

@@ -2,75 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.errors import EngineError, InvalidModel, UnsupportedModel
-from engine.tensors import OUT_OF_MEMORY, first_line
+from engine.errors import UnsupportedModel
+from engine.onnxfile import graph_only, nodes
 from engine.types import Dim, Signature, TensorSpec
-
-
-@contextmanager
-def onnx_errors(doing: str) -> Iterator[None]:
-    """Turn what onnx and ONNX Runtime raise into InvalidModel or UnsupportedModel."""
-    try:
-        yield
-    except (EngineError, MemoryError):
-        raise
-    except Exception as error:
-        text = _plain(str(error))
-        if any(phrase in str(error) for phrase in OUT_OF_MEMORY):
-            raise MemoryError(text) from error
-        if type(error).__name__ == "NotImplemented":
-            raise UnsupportedModel(
-                f"ONNX Runtime has no implementation for an operator of this model: {text}",
-                hint="Convert with another opset, or keep the model in TorchScript.",
-            ) from error
-        raise InvalidModel(
-            f"ONNX failed while {doing}: {text}",
-            hint="Check the file with onnx.checker, and the signature it declares.",
-        ) from error
-
-
-def _plain(text: str) -> str:
-    """What ONNX Runtime said, without its error code and its own source lines."""
-    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text.strip())
-    text = re.sub(r"Status Message: \S*\.(?:h|cc):\d+ \S.*?\) ", "Status Message: ", text, count=1)
-    return first_line(text.replace("Name:'' ", ""))
-
-
-def file_of(path: Path) -> Path:
-    """The graph: the path itself, or the one ``.onnx`` file in the folder. Raises InvalidModel."""
-    if not path.is_dir():
-        return path
-    found = sorted(path.glob("*.onnx"))
-    if len(found) != 1:
-        raise InvalidModel(
-            f"The folder should hold one .onnx file; it holds {len(found)}.",
-            hint="Pack one model with its external data.",
-        )
-    return found[0]
-
-
-def load(path: Path) -> Any:
-    """The ``onnx.ModelProto``, weights included. Raises InvalidModel."""
-    import onnx
-
-    with onnx_errors("reading the file"):
-        return onnx.load(str(file_of(path)))
-
-
-def graph_only(path: Path) -> Any:
-    import onnx
-
-    with onnx_errors("reading the file"):
-        return onnx.load(str(file_of(path)), load_external_data=False)
 
 
 def read_signature(path: Path) -> Signature:
@@ -127,12 +67,3 @@ def describe(path: Path) -> tuple[int | None, dict[str, int], dict[str, str]]:
         facts["Largest tensor"] = f"{name} {list(weights[name].dims)}, {sizes[name]:,} values"
     operators = Counter(node.op_type for node in nodes(model.graph))
     return sum(sizes.values()), dict(operators.most_common()), facts
-
-
-def nodes(graph: Any) -> Iterator[Any]:
-    """Every node, those inside branches and loops included."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from nodes(attribute.g)

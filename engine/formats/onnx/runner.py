@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from engine.feeds import check_feed
-from engine.formats.onnx.reading import file_of, onnx_errors
+from engine.onnxfile import file_of, onnx_errors
 from engine.types import Artifact, Feed, RunnerOptions
 
 

@@ -199,7 +199,7 @@ def test_large_weights_lie_beside_every_variant(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("engine.formats.onnx.finishing.PROTOBUF_LIMIT", 1000)
+    monkeypatch.setattr("engine.onnxfile.PROTOBUF_LIMIT", 1000)
     found, _ = made_from(exported, tmp_path / "m", **options)
     assert found.path.is_dir()
     assert sum(item.stat().st_size for item in found.path.glob("*.data")) > 4 * 5000

@@ -1,0 +1,68 @@
+"""What this machine's processor is and can do in few bits. Asked of the kernel; imports nothing."""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from pathlib import Path
+
+_INT8 = (
+    ("amx_int8", "AMX"),
+    ("avx512_vnni", "AVX-512 VNNI"),
+    ("avx_vnni", "AVX VNNI"),
+    ("i8mm", "ARM I8MM"),
+    ("asimddp", "ARM dot product"),
+)
+_FP16 = (("amx_fp16", "AMX-FP16"), ("avx512_fp16", "AVX-512 FP16"), ("asimdhp", "ARM FP16"))
+_BF16 = (("amx_bf16", "AMX-BF16"), ("avx512_bf16", "AVX-512 BF16"), ("bf16", "ARM BF16"))
+
+
+def name() -> str:
+    """Its name, as the kernel gives it."""
+    return _first("model name") or _first("Model") or platform.processor() or "unknown processor"
+
+
+def features() -> frozenset[str]:
+    """What it can do beyond the basics, in the kernel's words: ``avx2``, ``avx512_vnni`` …"""
+    return frozenset((_first("flags") or _first("Features")).lower().split())
+
+
+def is_arm() -> bool:
+    """Whether it is a 64-bit ARM."""
+    return platform.machine().lower() in ("aarch64", "arm64")
+
+
+def int8_products() -> str:
+    """What multiplies and adds 8-bit integers in one step without overflow; empty for nothing."""
+    return _best(_INT8)
+
+
+def fp16_arithmetic() -> str:
+    """What computes in FP16; empty where it is only stored in it."""
+    return _best(_FP16)
+
+
+def bf16_arithmetic() -> str:
+    """What multiplies in BF16; empty where it is only stored in it."""
+    return _best(_BF16)
+
+
+def _best(known: tuple[tuple[str, str], ...]) -> str:
+    here = features()
+    return next((words for flag, words in known if flag in here), "")
+
+
+@cache
+def _cpuinfo() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _first(field: str) -> str:
+    for line in _cpuinfo().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == field:
+            return value.strip()
+    return ""
