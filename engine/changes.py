@@ -137,9 +137,11 @@ def refusal(name: str, artifact: Artifact) -> str | None:
 
 
 def placed(stops: Sequence[str], changes: Sequence[Change]) -> tuple[tuple[Change, ...], ...]:
-    """For every stop of a route, the passes done there: each as late as it can be, in order.
+    """For every stop of a route, the passes done there, in order.
 
-    Raises UnsupportedModel where a pass is done at none of them.
+    A pruning is done as early as it can be, so that every format is of the same pruned model; what
+    changes the precision as late as it can be. Raises UnsupportedModel where a pass is done at
+    none of them.
     """
     at: list[list[Change]] = [[] for _ in stops]
     last = len(stops) - 1
@@ -149,7 +151,7 @@ def placed(stops: Sequence[str], changes: Sequence[Change]) -> tuple[tuple[Chang
             raise UnsupportedModel(
                 _only_on(change.name, stops[-1]), hint="Choose another format or another pass."
             )
-        last = max(spots)
+        last = min(spots) if pass_named(change.name).kind == "pruning" else max(spots)
         at[last].insert(0, change)
     return tuple(tuple(done) for done in at)
 

@@ -95,7 +95,7 @@ def is_of_own_package(path: Path, folder: str, name: str) -> bool:
 @pytest.mark.parametrize("folder", ["formats", "architectures", "tasks", "passes"])
 def test_siblings_do_not_import_each_other(folder: str) -> None:
     package = f"engine.{folder}"
-    shared = {"architectures": {f"{package}.folder"}}.get(folder, set())
+    shared = {"architectures": {f"{package}.folder", f"{package}.surgery"}}.get(folder, set())
 
     def wrong(path: Path, name: str) -> bool:
         if path.parent.name == folder and path.stem in {"__init__", "folder"}:

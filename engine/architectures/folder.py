@@ -1,7 +1,7 @@
 """The eager model on disk: a folder of architecture.json, weights.safetensors, signature.json.
 
 A language model's folder also holds its tokenizer's files, under the names they came with; that of
-a person's own architecture holds its code.
+a person's own architecture holds its code. What passes did to the module is in surgery.json.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from engine.architecture import Architecture, ArchitectureSpec
-from engine.architectures import architecture_named, own_code
+from engine.architectures import architecture_named, own_code, precision, surgery
 from engine.errors import InvalidModel
 from engine.feeds import with_outputs
 from engine.files import disk_errors
@@ -102,14 +102,59 @@ def read_signature(folder: Path) -> Signature:
 
 def build(folder: Path) -> Any:
     """The ``nn.Module`` of the folder, in eval mode, its weights loaded strictly."""
-    spec, signature = read_spec(folder), read_signature(folder)
-    architecture = _architecture(spec, folder)
+    read_signature(folder)  # a folder without one is refused before its weights are read
+    return adapted(bare(folder), folder)
+
+
+def bare(folder: Path) -> Any:
+    """The module under its architecture's own names, the weights loaded, as they are stored."""
+    spec = read_spec(folder)
     weights = _weights(folder / WEIGHTS)
-    module = _bare(architecture, spec)
+    module = _bare(_architecture(spec, folder), spec)
+    surgery.resize(module, surgery.read(folder))
     _refuse_mismatch(spec, module.state_dict(), weights)
     module.load_state_dict(weights, strict=True, assign=True)
-    module.requires_grad_(False)
-    return architecture.adapt(module, signature).eval()
+    return module.requires_grad_(False).eval()
+
+
+def adapted(module: Any, folder: Path) -> Any:
+    """A bare module as it is run: tensors by position, in the precision the folder asks for."""
+    architecture = _architecture(read_spec(folder), folder)
+    whole = architecture.adapt(module, read_signature(folder)).eval()
+    return precision.applied(whole, module, surgery.read(folder))
+
+
+def rewrite(
+    source: Path,
+    out: Path,
+    module: Any,
+    *,
+    spec: ArchitectureSpec | None = None,
+    done: surgery.Surgery | None = None,
+) -> None:
+    """Write a changed bare module as the folder ``out``: all the rest as it is in ``source``.
+
+    Its sizes are compared with what the architecture builds and recorded, so that ``build`` gives
+    the same module again; ``done`` carries what is to be recorded beside them.
+    """
+    from safetensors.torch import save_file
+
+    spec = spec or read_spec(source)
+    attributes, shapes = surgery.sizes_between(_bare(_architecture(spec, source), spec), module)
+    before = done or surgery.read(source)
+    left_out = shutil.ignore_patterns(WEIGHTS, ARCHITECTURE, surgery.FILE)
+    kept, tied = _without_ties(module.state_dict())
+    with disk_errors():
+        shutil.copytree(source, out, ignore=left_out, dirs_exist_ok=True)
+        save_file(kept, out / WEIGHTS, metadata=tied)
+        (out / ARCHITECTURE).write_text(dumps(spec), encoding="utf-8")
+        surgery.write(out, replace(before, attributes=attributes, shapes=shapes))
+
+
+def builds(spec: ArchitectureSpec, module: Any) -> bool:
+    """Whether an architecture of this library gives a module with weights of just these shapes."""
+    built = _bare(architecture_named(spec.architecture), spec)
+    return not surgery.sizes_between(built, module)[1]
 
 
 def _architecture(spec: ArchitectureSpec, folder: Path) -> Architecture:

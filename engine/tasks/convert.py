@@ -111,8 +111,8 @@ def _samples(data: Any, artifact: Artifact) -> Samples:
 
 def _with_data(step: Step, known: changes.Pass, samples: Samples, data: Any) -> Step:
     """What a pass has read stands in its step: name, how many, and the sha256 that proves it."""
-    if not known.wants:
-        return step
+    if not known.wants or (known.wants == "labels" and data is None):
+        return step  # without labels it reads nothing, or refuses
     read: dict[str, Scalar] = {"data": samples.name, "samples given": samples.count}
     if data is not None:
         return replace(step, options={**step.options, **read, "data sha256": data["sha256"]})

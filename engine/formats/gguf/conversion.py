@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from engine.architectures import folder
+from engine.architectures import folder, surgery
 from engine.errors import EngineError, UnsupportedModel
 from engine.formats.gguf import converter as llama_converter
 from engine.formats.gguf.about import signature_of
@@ -48,6 +48,12 @@ def _about_folder(model: Path) -> str | None:
         return (
             "llama.cpp's converter is not in this environment; `make env` puts it there "
             "(scripts/llama_converter)."
+        )
+    if surgery.read(model) != surgery.Surgery():
+        return (
+            "This model was changed in a way its config.json cannot say (layers of different "
+            "widths, or another precision), and llama.cpp's converter knows nothing else: prune "
+            "every layer by the same share, or choose GGUF's own types for the precision."
         )
     named = (config.get("architectures") or [None])[0]
     if named not in known:
