@@ -176,8 +176,14 @@ def label_of(target: Target) -> str:
 
 
 def _with_options(label: str, options: Mapping[str, Scalar]) -> str:
-    said = ", ".join(f"{name} {value}" for name, value in options.items())
+    said = ", ".join(f"{name} {_short(value)}" for name, value in options.items())
     return f"{label} ({said})" if said else label
+
+
+def _short(value: Scalar) -> str:
+    """A list of names by its first; anything else as it is."""
+    first, *others = str(value).split(";")
+    return f"{first} and {len(others)} more" if others else first
 
 
 def _can(name: str, stops: Sequence[str]) -> bool:

@@ -66,7 +66,7 @@ if job_id:
         st.error(f"{label} was not made.", icon=":material/error:")
         st.text(sentence)
     if view.state is JobState.DONE and not failures:
-        st.success("Every format asked for was made and verified.", icon=":material/verified:")
+        st.success(job.ended_well(view), icon=":material/verified:")
 
 made = engine.artifacts_of(model.id)
 if made:

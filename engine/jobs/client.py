@@ -16,11 +16,16 @@ from engine.jobs.steps import latest_log
 from engine.pipeline import (
     ConvertRequest,
     DataRequest,
+    ExcludeRequest,
+    ExplainRequest,
     ImportRequest,
     MeasureRequest,
+    SensitivityRequest,
     TryRequest,
     artifact_to_try,
 )
+from engine.pipeline.excluding import asked
+from engine.pipeline.explaining import layered, of_model
 from engine.pipeline.preparing import located
 from engine.records import dump, fingerprint
 from engine.sources import locate
@@ -29,6 +34,9 @@ from engine.store.jobs import JobRow
 _NO_HOST = (
     "Waiting: the process that runs jobs is not running. Start it with: python -m engine host"
 )
+
+_ANEW = ("measure", "try", "exclude", "explain", "layers")
+"""Kinds of jobs of which a repeat is a new one, though the first is done."""
 
 _ELSEWHERE = (
     "Waiting for a host that has what this needs; one that opens this library takes it up itself."
@@ -60,6 +68,26 @@ def submit_convert(request: ConvertRequest) -> str:
     return submit("convert", f"Convert {name} to {', '.join(labels)}", request)
 
 
+def submit_explain(request: ExplainRequest) -> str:
+    """Queue a look into why an artifact is as fast as it is; gives the job's id."""
+    artifact, model = of_model(request.artifact_id, request.model_id)
+    return submit("explain", f"Look into {registry.named(artifact)} of {model.name}", request)
+
+
+def submit_sensitivity(request: SensitivityRequest) -> str:
+    """Queue a look at the layers of a quantized artifact. Raises BadRequest for any other."""
+    artifact, _ = layered(request)
+    return submit("layers", f"Compare the layers of {registry.named(artifact)}", request)
+
+
+def submit_exclude(request: ExcludeRequest) -> str:
+    """Queue a search for the layers to leave in float. Raises BadRequest for what has none."""
+    artifact, *_ = asked(request)
+    return submit(
+        "exclude", f"Search layers to leave in float of {registry.named(artifact)}", request
+    )
+
+
 def submit_measure(request: MeasureRequest) -> str:
     """Queue a measurement; gives the job's id."""
     return submit("measure", f"Measure {store.models.load(request.model_id).name}", request)
@@ -76,8 +104,9 @@ def submit_try(request: TryRequest) -> str:
 def submit(kind: str, title: str, request: Any, *also: Any) -> str:
     """Queue a job and give its id. The same again is the same job, while that one still stands.
 
-    A job that failed, was cancelled or lost what it made gets a new attempt; a measurement or a
-    trial that is done does too, since a repeat is a new one. ``also`` tells equal requests apart.
+    A job that failed, was cancelled or lost what it made gets a new attempt; a measurement, a
+    trial or a look that is done does too, since a repeat is a new one. ``also`` tells equal
+    requests apart.
     """
     document = dump(request)
     key = fingerprint(kind, document, tool_versions(), *also)
@@ -126,7 +155,7 @@ def _stands(row: JobRow) -> bool:
     """Whether submitting again should lead to this very job."""
     if row.state is not JobState.DONE:
         return not row.state.ended and not row.cancel_requested
-    if row.kind in ("measure", "try") or row.result.get("failures"):
+    if row.kind in _ANEW or row.result.get("failures"):
         return False
     try:
         if model_id := row.result.get("model_id"):

@@ -69,6 +69,9 @@ def kinds() -> dict[str, Kind]:
         "import": Kind(pipeline.ImportRequest, pipeline.import_model, "convert"),
         "data": Kind(pipeline.DataRequest, pipeline.prepare_data, "convert"),
         "convert": Kind(pipeline.ConvertRequest, pipeline.convert, "convert"),
+        "exclude": Kind(pipeline.ExcludeRequest, pipeline.exclude, "convert"),
+        "explain": Kind(pipeline.ExplainRequest, pipeline.explain, "measure:cpu"),
+        "layers": Kind(pipeline.SensitivityRequest, pipeline.look_at_layers, "convert"),
         "measure": Kind(pipeline.MeasureRequest, pipeline.measure, "measure:cpu"),
         "try": Kind(pipeline.TryRequest, pipeline.try_out, "try", _SHOW_TEXT_EVERY_S),
     }

@@ -146,8 +146,7 @@ class StepView:
 class JobView:
     """A job as a page shows it. ``result`` is what the job gave so far, partial while it runs.
 
-    ``kind`` is ``"import"``, ``"data"``, ``"convert"``, ``"measure"`` or ``"try"``; times are
-    ISO 8601 UTC.
+    ``kind`` is one of those in ``engine.jobs.host.kinds``; times are ISO 8601 UTC.
     """
 
     id: str

@@ -34,7 +34,7 @@ def convert(steps: Steps, request: ConvertRequest) -> dict[str, Any]:
             *judging_steps(labels, data),
         )
     )
-    work = _Work(steps, model, data)
+    work = Work(steps, model, data)
     made: dict[str, Made] = {}
     failures: dict[str, str] = {}
 
@@ -69,7 +69,7 @@ class Made:
 
 
 @dataclass(slots=True)
-class _Work:
+class Work:
     """One job: what it made so far is not made twice, however many targets share it."""
 
     steps: Steps

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from engine.reports.model import Advice
+from engine.tuning.model import Goal
 from engine.types import Scalar, Signature, Target
 from engine.verify.model import Thresholds
 
@@ -82,3 +83,30 @@ class TryRequest:
     most: int = 128
     temperature: float = 0.7
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainRequest:
+    """Why is this artifact as fast as it is?"""
+
+    model_id: str
+    artifact_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExcludeRequest:
+    """Which layers of a quantized artifact must stay in float, so that quality reaches the goal?"""
+
+    model_id: str
+    artifact_id: str
+    goal: Goal
+    data_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SensitivityRequest:
+    """Which layers of a quantized artifact are far from float? On data where there is some."""
+
+    model_id: str
+    artifact_id: str
+    data_id: str | None = None

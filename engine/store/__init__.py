@@ -1,5 +1,5 @@
-"""What is remembered: models, data, artifacts, jobs, reports, shares, on one database URL."""
+"""What is remembered, from models and data to reports and shares, on one database URL."""
 
-from engine.store import artifacts, data, jobs, models, reports, shares
+from engine.store import artifacts, data, findings, jobs, models, reports, shares
 
-__all__ = ["artifacts", "data", "jobs", "models", "reports", "shares"]
+__all__ = ["artifacts", "data", "findings", "jobs", "models", "reports", "shares"]

@@ -7,11 +7,13 @@ from engine.quality.model import Quality
 from engine.reports.model import Report
 from engine.store import artifacts as _artifacts
 from engine.store import data as _data
+from engine.store import findings as _findings
 from engine.store import models as _models
 from engine.store import reports as _reports
 from engine.store import shares as _shares
 from engine.store.reports import ReportSummary
 from engine.store.shares import NewShare, Share
+from engine.tuning.model import Explanation, Search, Sensitivity
 from engine.types import Artifact, Model
 from engine.verify.model import Verification
 
@@ -39,6 +41,21 @@ def artifacts_of(model_id: str) -> tuple[tuple[Artifact, Verification | None], .
 def quality_of(artifact_id: str) -> tuple[Quality, ...]:
     """How good an artifact is, on every data set it was judged on."""
     return _artifacts.quality_of(artifact_id)
+
+
+def explanation_of(artifact_id: str) -> Explanation | None:
+    """Why an artifact is as fast as it is; None where nobody has looked."""
+    return _findings.load(artifact_id, _findings.EXPLANATION, Explanation)
+
+
+def sensitivity_of(artifact_id: str) -> Sensitivity | None:
+    """How far each of its layers is from float; None where nobody has looked."""
+    return _findings.load(artifact_id, _findings.SENSITIVITY, Sensitivity)
+
+
+def search_of(artifact_id: str) -> Search | None:
+    """The last search for layers to leave in float; None where there was none."""
+    return _findings.load(artifact_id, _findings.SEARCH, Search)
 
 
 def data_of(model_id: str) -> tuple[Dataset, ...]:

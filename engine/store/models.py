@@ -16,6 +16,7 @@ from engine.store import artifacts, data, documents
 from engine.store.database import insert_new, transaction
 from engine.store.schema import artifact as artifact_table
 from engine.store.schema import data as data_table
+from engine.store.schema import finding as finding_table
 from engine.store.schema import model as table
 from engine.types import Listing, Model
 
@@ -77,11 +78,13 @@ def recent(limit: int = 50) -> tuple[Model, ...]:
 
 
 def delete(model_id: str) -> None:
-    """Forget a model, its artifacts and data, then the files. Reports stay: they hold no paths."""
-    load(model_id)
+    """Forget a model with all that came of it, then the files. Reports stay: they hold no paths."""
+    original = load(model_id).artifact.id
     made, brought = artifacts.ids_of_model(model_id), data.ids_of_model(model_id)
     with transaction() as connection:
         connection.execute(sa.delete(artifact_table).where(artifact_table.c.model_id == model_id))
+        subjects = finding_table.c.subject.in_((original, *made))
+        connection.execute(sa.delete(finding_table).where(subjects))
         connection.execute(sa.delete(data_table).where(data_table.c.model_id == model_id))
         connection.execute(sa.delete(table).where(table.c.id == model_id))
     # Rows first: a reader trusts rows, and a row must never name a file that is gone.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision these tables are at: the newest in ``migrations/versions``."""
 
 metadata = sa.MetaData()
@@ -33,6 +33,15 @@ data = sa.Table(
     metadata,
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("model_id", sa.String(64), nullable=False, index=True),
+    sa.Column("created_at", sa.String(40), nullable=False),
+    sa.Column("document", sa.JSON, nullable=False),
+)
+
+finding = sa.Table(
+    "finding",
+    metadata,
+    sa.Column("subject", sa.String(64), primary_key=True),
+    sa.Column("kind", sa.String(20), primary_key=True),
     sa.Column("created_at", sa.String(40), nullable=False),
     sa.Column("document", sa.JSON, nullable=False),
 )

@@ -6,7 +6,7 @@ import streamlit as st
 
 import engine
 from engine import Artifact, Verdict, Verification
-from pages.components import graph, language, quality, state
+from pages.components import graph, language, layers, quality, slowness, state
 
 _BADGES = {
     Verdict.EXACT: ("Exact", ":material/verified:", "green"),
@@ -55,6 +55,8 @@ def _folds(artifact: Artifact, verification: Verification | None) -> None:
             _lineage(artifact)
             if verification:
                 _cases(verification)
+    layers.fold(artifact)
+    slowness.fold(artifact)
     report = engine.conversion_report(artifact)
     if report:
         said = f"{state.REPORTED}{artifact.id}"

@@ -301,11 +301,11 @@ def axes(figure: go.Figure, title: str, values: Iterable[float], *, across: bool
         update(tickvals=shown, ticktext=[f"{step:,.10g}" for step in shown])
 
 
-def laid_out(figure: go.Figure, height: int, *, top: int = 30) -> Picture:
+def laid_out(figure: go.Figure, height: int, *, top: int = 30, legend: bool = False) -> Picture:
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 12, "t": top, "b": 36},
-        showlegend=any(trace.type == "scatter" for trace in figure.data),
+        showlegend=legend or any(trace.type == "scatter" for trace in figure.data),
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 14}},
         font={"size": 13},
         dragmode=False,

@@ -15,6 +15,13 @@ _MARKS = {
     JobState.FAILED: ":material/error:",
     JobState.CANCELLED: ":material/cancel:",
 }
+_LOOKED = "What was found stands on its card below."
+_DONE = {
+    "convert": "Every format asked for was made and verified.",
+    "explain": _LOOKED,
+    "layers": _LOOKED,
+    "exclude": _LOOKED,
+}
 # While something is measured the page asks less often, so that it does not disturb the figures.
 _POLL_S = {"measure": 3.0}
 
@@ -33,6 +40,11 @@ def show(job_id: str) -> JobView:
         "This goes on when you close the tab. The address of this page shows it to a colleague."
     )
     return view
+
+
+def ended_well(view: JobView) -> str:
+    """What a job that is done has come to, in a sentence."""
+    return _DONE.get(view.kind, "Done.")
 
 
 def _draw_live(job_id: str) -> None:

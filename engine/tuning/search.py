@@ -1,0 +1,47 @@
+"""How many of the worst layers must stay in float: found with few tries, each a real artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from engine.tuning.model import LayerError
+
+HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""The operators that quantization is for: one of them at least must be left to it."""
+
+FORBIDDEN = ":,+;"
+"""What would be read as something else in the text of an option; a ``*`` stands for it."""
+
+
+def fewest(most: int, meets: Callable[[int], bool]) -> int | None:
+    """The least number from 1 to ``most`` that meets; None where not even ``most`` does.
+
+    More are taken to meet wherever fewer do. Asks 1, 2, 4 … and then halves what lies between, so
+    that a small answer is found with small questions; never asks the same twice.
+    """
+    low, high = 0, 1
+    while not meets(min(high, most)):
+        if high >= most:
+            return None
+        low, high = high, 2 * high
+    high = min(high, most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if meets(middle) else (middle, high)
+    return high
+
+
+def candidates(worst_first: Sequence[LayerError]) -> Sequence[LayerError]:
+    """Those that may be left in float, worst first: all before the heavy one that loses least."""
+    heavy = [place for place, one in enumerate(worst_first) if one.operator in HEAVY]
+    return worst_first[: heavy[-1]] if heavy else ()
+
+
+def exclusion(layers: Sequence[LayerError]) -> str:
+    """These layers as the option ``exclude`` takes them."""
+    return ";".join(written(one.node) for one in layers)
+
+
+def written(node: str) -> str:
+    """A node's name as an option's text may hold it."""
+    return "".join("*" if letter in FORBIDDEN else letter for letter in node)
