@@ -66,27 +66,40 @@ Handler = Callable[[Artifact, Path, Any, Given], Conversion]
 Fits = Callable[[Artifact], str | None]
 """Why this artifact cannot take the pass, in one sentence. Imports no framework."""
 
+Caution = Callable[[str], str]
+"""What to know of this machine before the pass is done for that format; empty where nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Way:
     run: Handler
     fits: Fits | None
     onward: tuple[str, ...] | None
+    final: bool = True
+    caution: Caution | None = None
 
 
 _ways: dict[tuple[str, str], _Way] = {}
 
 
 def handles(
-    name: str, format: str, *, fits: Fits | None = None, onward: Sequence[str] | None = None
+    name: str,
+    format: str,
+    *,
+    fits: Fits | None = None,
+    onward: Sequence[str] | None = None,
+    final: bool = True,
+    caution: Caution | None = None,
 ) -> Callable[[Handler], Handler]:
     """Register what a pass does to artifacts of a format.
 
-    ``onward`` names the formats its result can still be converted to; None: any.
+    ``onward`` names the formats its result can still be converted to; None: any. Without ``final``
+    it has to be: nothing runs the result as it is. ``caution`` is said before the choice.
     """
 
     def register(function: Handler) -> Handler:
-        _ways[(name, format)] = _Way(function, fits, None if onward is None else tuple(onward))
+        reached = None if onward is None else tuple(onward)
+        _ways[(name, format)] = _Way(function, fits, reached, final, caution)
         return function
 
     return register
@@ -134,6 +147,13 @@ def refusal(name: str, artifact: Artifact) -> str | None:
     if way is None:
         return _only_on(name, artifact.format)
     return way.fits(artifact) if way.fits else None
+
+
+def caution(name: str, format: str, target: str) -> str:
+    """What to know before the pass is done on ``format`` on the way to ``target``, if anything."""
+    passes()
+    way = _ways.get((name, format))
+    return way.caution(target) if way and way.caution else ""
 
 
 def placed(stops: Sequence[str], changes: Sequence[Change]) -> tuple[tuple[Change, ...], ...]:
@@ -190,7 +210,9 @@ def _can(name: str, stops: Sequence[str]) -> bool:
     """Whether the pass is done on the first of these formats, and its result reaches the others."""
     passes()
     way = _ways.get((name, stops[0]))
-    return way is not None and (way.onward is None or set(stops[1:]) <= set(way.onward))
+    if way is None or not (way.final or stops[1:]):
+        return False
+    return way.onward is None or set(stops[1:]) <= set(way.onward)
 
 
 def _only_on(name: str, format: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from engine import changes, registry
 from engine.architectures import architecture_named, folder, spec_for
+from engine.data.drawn import DrawnSamples
 from engine.data.model import Samples
 from engine.files import hash_path, size_of
 from engine.options import read
@@ -140,6 +141,10 @@ OWN_TINY: dict[str, Callable[[Path], Artifact]] = {"gguf": language_model}
 """The eager model a format's contract is tested on, where that cannot be the digits net."""
 
 
+OWN_OPTIONS: dict[str, dict[str, Any]] = {"fp16": {"anyway": True}, "bf16": {"anyway": True}}
+"""Options a pass needs to be done on any machine."""
+
+
 def tiny(format: str, out: Path) -> Artifact:
     """A small eager model that ``format`` can be made from."""
     return OWN_TINY.get(format, eager)(out)
@@ -149,13 +154,23 @@ def changed(
     source: Artifact, change: Change, out: Path, samples: Samples, target: str = ""
 ) -> Artifact:
     """``source`` after one pass, done as the convert task does it on the way to ``target``."""
+    made = changed_step(source, change, out, samples, target)
+    path = out / f"model{registry.format_named(source.format).suffix}"
+    return replace(artifact(source.format, path, made.signature), passes=(change,))
+
+
+def changed_step(
+    source: Artifact, change: Change, out: Path, samples: Samples | None = None, target: str = ""
+) -> registry.Conversion:
+    """What a pass says of itself; it writes into the folder ``out``."""
     known = changes.pass_named(change.name)
     asked = read(known.options, change.options, known.label)
     out.mkdir(parents=True)
     path = out / f"model{registry.format_named(source.format).suffix}"
-    given = changes.Given(samples, lambda message, fraction=None: None, target)
-    made = changes.handler(change.name, source.format)(source, path, asked, given)
-    return replace(artifact(source.format, path, made.signature), passes=(change,))
+    given = changes.Given(
+        samples or DrawnSamples(source.signature, 4), lambda message, fraction=None: None, target
+    )
+    return changes.handler(change.name, source.format)(source, path, asked, given)
 
 
 def converted(source: Artifact, target: str, out: Path, **options: Any) -> Artifact:

@@ -111,7 +111,7 @@ def test_formats_know_only_the_contracts() -> None:
     """And what several share: runners over tensors, modules to graphs; a GPU and its build plan."""
     contracts = ("types", "errors", "options", "registry", "lazy", "records", "files", "feeds")
     shared = ("architectures", "tensors", "exporting", "scripting", "opsets", "onnxfile", "nvidia")
-    allowed = (*contracts, *shared, "processor")
+    allowed = (*contracts, *shared, "processor", "halving")
 
     def wrong(path: Path, name: str) -> bool:
         if is_of_own_package(path, "formats", name):
@@ -125,7 +125,7 @@ def test_passes_know_only_the_contracts() -> None:
     """Of formats they know the artifact and its runner, by the registry alone."""
     contracts = ("types", "errors", "options", "registry", "changes", "lazy", "files", "feeds")
     shared = ("data", "records", "architectures", "tensors", "opsets", "onnxfile", "nvidia")
-    allowed = (*contracts, *shared, "processor", "layers")
+    allowed = (*contracts, *shared, "processor", "layers", "halving")
 
     def wrong(path: Path, name: str) -> bool:
         if is_of_own_package(path, "passes", name):

@@ -28,7 +28,9 @@ def _one(artifact: Artifact, format: str, name: str) -> Reach:
     at = (
         "" if where == format else f" Done on {registry.format_named(where).label}, then converted."
     )
-    return Reach(format, True, f"{changes.pass_named(name).sentence}{at}")
+    beware = changes.caution(name, where, format)
+    said = f"{changes.pass_named(name).sentence}{at} {beware}"
+    return Reach(format, True, said.strip())
 
 
 def _stops(artifact: Artifact, format: str) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ _LIMITS = {
     limits.precision: limits
     for limits in (
         Thresholds(),
-        Thresholds("float16", equivalent_relative=5e-3),
-        Thresholds("bfloat16", equivalent_relative=4e-2, degraded_relative=0.3, degraded_top1=0.95),
+        Thresholds("float16", equivalent_relative=5e-3, degraded_top1=0.9),
+        Thresholds("bfloat16", equivalent_relative=4e-2, degraded_relative=0.3, degraded_top1=0.6),
         Thresholds("int8", equivalent_relative=2e-2, degraded_relative=0.5, degraded_top1=0.4),
         Thresholds(
             "int8 calibrated",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import warnings
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from engine import opsets
+from engine import halving, opsets
 from engine.errors import ConversionError, UnsupportedModel
 from engine.files import disk_errors, hash_path
 from engine.formats.tensorrt_plan import check
 from engine.lazy import Requirement
 from engine.nvidia import PLAN_SCHEMA, GraphOptions, Plan, Profile, profile_for
+from engine.onnxfile import PROTOBUF_LIMIT
 from engine.options import choice
 from engine.records import dump
 from engine.registry import Conversion, converter
@@ -25,10 +25,6 @@ from engine.registry import load as load_artifact
 from engine.types import Artifact, Scalar, Step
 
 GRAPH, DATA, PLAN = "model.onnx", "model.onnx.data", "tensorrt.json"
-PROTOBUF_LIMIT = 2_000_000_000
-"""Bytes above which weights must lie beside the graph: a protobuf ends at 2 GiB."""
-HALF_MAX, HALF_MIN = 65504.0, 5.96e-08
-"""The largest and the smallest positive value of FP16."""
 _ORT = Requirement("onnxruntime", "onnxruntime")
 _FLAGS = {"8.5": {"FP16": "--fp16", "INT8": "--int8"}, "10": {"": "--stronglyTyped"}}
 """What trtexec needs beside the graph, by generation and precision; from 11 on, nothing."""
@@ -56,7 +52,7 @@ def tensorrt_plan_from_onnx(source: Artifact, out: Path, options: PlanOptions) -
     if precision == "INT8":
         notes += _quantized(model)
     elif precision == "FP16" and _floats(model) != "FP16":
-        model, more = _half(model)
+        model, more = halving.fp16(model, keep_io=True)
         notes += more
     check.refuse_unsupported(model, options.version)
     notes += check.remarks(model)
@@ -147,66 +143,13 @@ def _quantized(model: Any) -> tuple[str, ...]:
     return (*remarks, f"Biases in FP32 again, for TensorRT dequantizes no INT32: {folded}.")
 
 
-def _half(model: Any) -> tuple[Any, tuple[str, ...]]:
-    """The graph in FP16, inputs and outputs in FP32; and what that does to it."""
-    import onnx
-    from onnxruntime.transformers import float16
-    from onnxruntime.transformers.onnx_model import OnnxModel
-
-    notes = _range_notes(model)
-    kept = [name for name in check.operators(model) if name in float16.DEFAULT_OP_BLOCK_LIST]
-    if kept:
-        notes = (*notes, f"These operators stay FP32, with casts around them: {', '.join(kept)}.")
-    large = _weight_bytes(model) > PROTOBUF_LIMIT
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # said in our notes instead
-            made = float16.convert_float_to_float16(
-                model,
-                keep_io_types=True,
-                disable_shape_infer=large,
-                min_positive_val=HALF_MIN,
-                max_finite_val=HALF_MAX,
-            )
-    except (ValueError, KeyError, TypeError, onnx.shape_inference.InferenceError) as error:
-        raise ConversionError(
-            f"The graph could not be made half precision: {error}",
-            hint="Keep FP32, or bring a graph that was made FP16 where it was trained.",
-        ) from error
-    sorted_ = OnnxModel(made)  # the casts were appended behind the nodes they feed
-    sorted_.topological_sort()
-    return sorted_.model, notes
-
-
-def _range_notes(model: Any) -> tuple[str, ...]:
-    """What of the weights does not fit into FP16."""
-    import onnx
-
-    over = under = 0
-    for item in model.graph.initializer:
-        if item.data_type == onnx.TensorProto.FLOAT:
-            values = np.abs(onnx.numpy_helper.to_array(item))
-            over += int(np.count_nonzero(values > HALF_MAX))
-            under += int(np.count_nonzero((values > 0) & (values < HALF_MIN)))
-    found = []
-    if over:
-        found.append(f"Larger than FP16 holds, and now ±{HALF_MAX:g}: {over:,} constant values.")
-    if under:
-        found.append(f"Smaller than FP16 holds, and now ±{HALF_MIN:g}: {under:,} constant values.")
-    return tuple(found)
-
-
-def _weight_bytes(model: Any) -> int:
-    return sum(len(item.raw_data) or item.ByteSize() for item in model.graph.initializer)
-
-
 def _save(model: Any, out: Path) -> None:
     """Write the graph into the new folder ``out``; its weights beside it where they outgrow it."""
     import onnx
 
     with disk_errors():
         out.mkdir(parents=True)
-        if _weight_bytes(model) > PROTOBUF_LIMIT:
+        if halving.weight_bytes(model) > PROTOBUF_LIMIT:
             onnx.save(model, str(out / GRAPH), save_as_external_data=True, location=DATA)
         else:
             onnx.save(model, str(out / GRAPH))

@@ -119,7 +119,7 @@ def test_what_half_precision_loses_is_said(tmp_path: Path) -> None:
     notes = " ".join(made.step.notes)
     assert "Larger than FP16 holds, and now ±65504: 1 constant values." in notes
     assert "Smaller than FP16 holds, and now ±5.96e-08: 1 constant values." in notes
-    assert "stay FP32, with casts around them: Max." in notes
+    assert "stay FP32, with casts around them: Max (1×)." in notes
     assert made.variant == "FP16"
 
 
