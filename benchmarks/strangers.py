@@ -123,12 +123,12 @@ def write(name: str, home: Path) -> Path:
     config = dict(CONFIGS[name])
     module = architecture_named("transformers").build(config)
     (home / "config.json").write_text(json.dumps(config))
-    weights = {key: _lively(tensor) for key, tensor in module.state_dict().items()}
+    weights = {key: lively(tensor) for key, tensor in module.state_dict().items()}
     save_file(weights, home / "model.safetensors")
     return home
 
 
-def _lively(tensor: Any) -> Any:
+def lively(tensor: Any) -> Any:
     """Weights under which a small net still passes its input on: what it starts with fades out.
 
     A tensor of its own, because tied weights may not share memory in the file.
