@@ -94,6 +94,7 @@ def main(names: Iterable[str] = ()) -> None:
             "machine": machine,
             "cells": [[one.row, one.format, one.figures, one.refused] for one in cells],
         }
+        RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
         print(markdown(name, known[name]), flush=True)
     text = "\n".join(

@@ -21,7 +21,7 @@ def _one(artifact: Artifact, format: str, name: str) -> Reach:
         stops = _stops(artifact, format)
         done = changes.placed(stops, (Change(name),))
     except EngineError as error:
-        return Reach(format, False, _known_reason(name, format) or str(error))
+        return Reach(format, False, _known_reason(name, format) or error.message)
     where = next(stop for stop, there in zip(stops, done, strict=True) if there)
     if where == artifact.format and (why := changes.refusal(name, artifact)):
         return Reach(format, False, why)
