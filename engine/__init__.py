@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from engine.data.builtin import Builtin
     from engine.data.builtin import builtins as builtin_data
     from engine.data.model import Dataset
+    from engine.data.opening import TAKES as data_takes
+    from engine.data.recipe import Recipe as PictureRecipe
+    from engine.data.recipe import takes_pictures
     from engine.doctor import Doctor, cores
     from engine.doctor import doctor as diagnose
     from engine.errors import BadRequest, EngineError, NotFound, Reason
@@ -86,12 +89,13 @@ if TYPE_CHECKING:
     from engine.reports.tradeoff import Tradeoff, best_for
     from engine.samples import Sample
     from engine.samples import samples as list_samples
-    from engine.sources import models_folder
+    from engine.sources import data_folder, models_folder
     from engine.sources.uploads import save as save_upload
     from engine.store.artifacts import report_of as conversion_report
     from engine.store.library import (
         artifacts_of,
         data_of,
+        data_picture,
         delete_data,
         delete_model,
         delete_report,
@@ -161,6 +165,7 @@ __all__ = [
     "Model",
     "NotFound",
     "Pass",
+    "PictureRecipe",
     "Pitfall",
     "Quality",
     "Question",
@@ -197,7 +202,10 @@ __all__ = [
     "claims",
     "conversion_report",
     "cores",
+    "data_folder",
     "data_of",
+    "data_picture",
+    "data_takes",
     "decision_tree",
     "delete_data",
     "delete_model",
@@ -253,6 +261,7 @@ __all__ = [
     "submit_measure",
     "submit_sensitivity",
     "submit_try",
+    "takes_pictures",
     "viewable",
     "waitable",
     "walk",
@@ -289,6 +298,7 @@ _HOMES = {
     "Model": "engine.types:Model",
     "NotFound": "engine.errors:NotFound",
     "Pass": "engine.changes:Pass",
+    "PictureRecipe": "engine.data.recipe:Recipe",
     "Pitfall": "engine.knowledge:Pitfall",
     "Quality": "engine.quality.model:Quality",
     "Question": "engine.knowledge:Question",
@@ -325,7 +335,10 @@ _HOMES = {
     "claims": "engine.knowledge:claims",
     "conversion_report": "engine.store.artifacts:report_of",
     "cores": "engine.doctor:cores",
+    "data_folder": "engine.sources:data_folder",
     "data_of": "engine.store.library:data_of",
+    "data_picture": "engine.store.library:data_picture",
+    "data_takes": "engine.data.opening:TAKES",
     "decision_tree": "engine.knowledge:decision_tree",
     "delete_data": "engine.store.library:delete_data",
     "delete_model": "engine.store.library:delete_model",
@@ -381,6 +394,7 @@ _HOMES = {
     "submit_measure": "engine.jobs.client:submit_measure",
     "submit_sensitivity": "engine.jobs.client:submit_sensitivity",
     "submit_try": "engine.jobs.client:submit_try",
+    "takes_pictures": "engine.data.recipe:takes_pictures",
     "viewable": "engine.graphs:viewable",
     "waitable": "engine.registry:waitable",
     "walk": "engine.knowledge:walk",

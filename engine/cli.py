@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from engine import changes, registry, store
 from engine.bench.plan import PRESETS
@@ -24,7 +24,7 @@ from engine.doctor import Doctor, doctor
 from engine.errors import BadRequest, EngineError
 from engine.files import write_atomically
 from engine.jobs.steps import DirectSteps, clear_outputs
-from engine.options import parse_target, read
+from engine.options import parse_one, parse_target, read
 from engine.pipeline import (
     ConvertRequest,
     DataRequest,
@@ -40,7 +40,7 @@ from engine.reports.export import export_json
 from engine.samples import SAMPLES, sample_named
 from engine.settings import settings
 from engine.terminal import print_report, print_table, step_bars
-from engine.types import Signature, Target, TensorSpec
+from engine.types import Scalar, Signature, Target, TensorSpec
 
 T = TypeVar("T")
 ALL = "all"
@@ -114,7 +114,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument(
         "--data",
-        metavar=f"PATH|{'|'.join(one.name for one in BUILTINS)}",
+        metavar=f"PATH[:values=unit:…]|{'|'.join(one.name for one in BUILTINS)}",
         help="samples that passes calibrate on and results are judged by; random values without it",
     )
     run.add_argument("--preset", choices=tuple(PRESETS), default="quick")
@@ -192,14 +192,10 @@ def _three_jobs(
 
 def _data(shell: _Shell, model_id: str, asked: str) -> str:
     """Make data ready for the model; gives its id."""
-    ours = any(asked == one.name for one in BUILTINS)
-    request = (
-        DataRequest(model_id, "builtin", asked)
-        if ours
-        else DataRequest(model_id, "path", str(Path(asked).expanduser().resolve()))
-    )
-    made = prepare_data(shell.steps("data"), request)
-    return str(made["data_id"])
+    name, recipe = _named_data(asked)
+    origin: Literal["builtin", "path"] = "path" if isinstance(name, Path) else "builtin"
+    request = DataRequest(model_id, origin, str(name), recipe)
+    return str(prepare_data(shell.steps("data"), request)["data_id"])
 
 
 def _every_target(model_id: str) -> tuple[Target, ...]:
@@ -211,7 +207,7 @@ def _every_target(model_id: str) -> tuple[Target, ...]:
 
 def _import_request(asked: argparse.Namespace) -> ImportRequest:
     """What to bring. In the shell every path of the operator's own may be opened."""
-    data = _existing_data(asked.data)
+    data = _named_data(asked.data)[0] if asked.data else None
     if asked.sample is not None:
         _open_paths(data)
         return ImportRequest("sample", asked.sample)
@@ -227,25 +223,29 @@ def _import_request(asked: argparse.Namespace) -> ImportRequest:
     )
 
 
-def _open_paths(*paths: Path | None) -> None:
+def _open_paths(*paths: Path | str | None) -> None:
     """Let these be opened by path, as files of the models folder are."""
-    places = [str(path.parent) for path in paths if path is not None]
+    places = [str(path.parent) for path in paths if isinstance(path, Path)]
     if places:
         os.environ["ASSAY_MODELS"] = os.path.commonpath(places)
         settings.cache_clear()
 
 
-def _existing_data(text: str | None) -> Path | None:
-    """The file that ``--data`` names; None where it names data of ours. Raises BadRequest."""
-    if text is None or any(text == one.name for one in BUILTINS):
-        return None
-    path = Path(text).expanduser().resolve()
+def _named_data(text: str) -> tuple[Path | str, dict[str, Scalar]]:
+    """What ``--data`` names, a file or data of ours, and how pictures become samples.
+
+    Raises BadRequest.
+    """
+    name, recipe = parse_one(text, text)
+    if any(name == one.name for one in BUILTINS):
+        return name, recipe
+    path = Path(name).expanduser().resolve()
     if not path.exists():
         known = ", ".join(one.name for one in BUILTINS)
         raise BadRequest(
-            f"There is no data at {text}.", hint=f"Give the path of a file, or one of: {known}."
+            f"There is no data at {name}.", hint=f"Give the path of a file, or one of: {known}."
         )
-    return path
+    return path, recipe
 
 
 def _config(text: str) -> Path:

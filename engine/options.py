@@ -85,11 +85,11 @@ def parse_target(text: str) -> Target:
 
     A format with its options, then the passes with theirs.
     """
-    (name, options), *changes = (_parse_one(part, text) for part in text.split("+"))
+    (name, options), *changes = (parse_one(part, text) for part in text.split("+"))
     return Target(name, options, tuple(Change(*change) for change in changes))
 
 
-def _parse_one(part: str, text: str) -> tuple[str, dict[str, Scalar]]:
+def parse_one(part: str, text: str) -> tuple[str, dict[str, Scalar]]:
     """A name and its options."""
     name, *pairs = (piece.strip() for piece in part.split(":"))
     for pair in pairs:

@@ -6,7 +6,7 @@ import streamlit as st
 
 import engine
 from engine import ConvertRequest, JobState, Model, Target
-from pages.components import artifacts, job, passes, picker, shell, state, submission, trial
+from pages.components import artifacts, data, job, passes, picker, shell, state, submission, trial
 from pages.components import options as choosing
 
 shell.guard()
@@ -31,9 +31,10 @@ def form(model: Model) -> None:
                 key=state.TARGETS,
             )
             targets = passes.grid(model, choosing.targets(names))
+            data_id = data.pick(model, targets)
             passes.forecast(model, targets)
             if st.button("Convert and verify", type="primary"):
-                submit(model, targets)
+                submit(model, targets, data_id)
     unreachable = [item for item in reach.values() if not item.reachable]
     if unreachable:
         with st.expander("Formats this model cannot reach here, and why"):
@@ -42,15 +43,19 @@ def form(model: Model) -> None:
                 st.text(item.reason)
     for name in engine.waitable(model.artifact):
         if st.button(f"Queue {labels[name]} for a host that has what it needs"):
-            submit(model, (Target(name),), wait=True)
+            submit(model, (Target(name),), None, wait=True)
 
 
-def submit(model: Model, targets: tuple[Target, ...], *, wait: bool = False) -> None:
+def submit(
+    model: Model, targets: tuple[Target, ...], data_id: str | None, *, wait: bool = False
+) -> None:
     """Queue the job and let the URL point at it."""
     if not targets:
         st.error("Pick at least one format, then convert.")
         return
-    submission.queue(engine.submit_convert, ConvertRequest(model.id, targets, wait))
+    submission.queue(
+        engine.submit_convert, ConvertRequest(model.id, targets, wait, data_id=data_id)
+    )
 
 
 shell.header("Convert", "Make the model in other formats, each checked against the original.")
@@ -65,6 +70,8 @@ if job_id:
         label = engine.label_of(engine.parse_target(key))
         st.error(f"{label} was not made.", icon=":material/error:")
         st.text(sentence)
+    for note in view.result.get("notes", ()):
+        st.info(note, icon=":material/info:")
     if view.state is JobState.DONE and not failures:
         st.success(job.ended_well(view), icon=":material/verified:")
 

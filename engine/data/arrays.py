@@ -17,8 +17,8 @@ from engine.sources import archive
 from engine.types import Signature
 
 LABELS = "labels"
-_LABEL_FILES = ("labels.csv", "labels.txt")
-_CSV_LIMIT = 64 << 20
+LABEL_FILES = ("labels.csv", "labels.txt")
+CSV_LIMIT = 64 << 20
 
 
 def from_npy(path: Path, name: str, signature: Signature, held: ExitStack) -> Source:
@@ -91,11 +91,11 @@ def _labels(rows: RowReader) -> dict[int, int]:
 
 def _listed(opened: archive.Archive, name: str) -> dict[int, int] | None:
     """Labels by index from a CSV in the zip."""
-    listed = next((one for one in opened.names if one.rsplit("/", 1)[-1] in _LABEL_FILES), None)
+    listed = next((one for one in opened.names if one.rsplit("/", 1)[-1] in LABEL_FILES), None)
     if listed is None:
         return None
     found: dict[int, int] = {}
-    for where, label in read_labels(opened.read(listed, _CSV_LIMIT)):
+    for where, label in read_labels(opened.read(listed, CSV_LIMIT)):
         if not (where.isdecimal() and label.lstrip("-").isdecimal()):
             raise BadRequest(
                 f"{listed} in {name} has the line {where!r}, {label!r}.",

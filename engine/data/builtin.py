@@ -11,7 +11,8 @@ from engine.data.checks import sample_shape
 from engine.data.model import Part
 from engine.data.source import Sample, Source
 from engine.errors import NotFound
-from engine.types import Signature
+from engine.types import Artifact, Signature
+from engine.verify.language import is_language_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,13 @@ def _is_digits(signature: Signature) -> bool:
 
 
 BUILTINS = (
+    Builtin(
+        "text",
+        "Assay's own text",
+        "Lessons and stories, 32 kB. The Llama sample is made from it, so that its figures on this "
+        "text flatter it; verification reads another.",
+        is_language_model,
+    ),
     Builtin(
         "digits",
         "Digits",
@@ -56,7 +64,19 @@ def builtin_named(name: str) -> Builtin:
     raise NotFound(f"There is no data {name!r} built in.", hint=f"Built in: {known}.")
 
 
-def digits(signature: Signature) -> Source:
+def source_of(name: str, model: Artifact) -> Source:
+    """The samples of a data set of ours, for this model. Raises NotFound."""
+    builtin_named(name)
+    return _digits(model.signature) if name == "digits" else _text(model)
+
+
+def _text(model: Artifact) -> Source:
+    from engine.data import texts
+
+    return texts.source(texts.own_pieces(), "text", model)
+
+
+def _digits(signature: Signature) -> Source:
     """The images as the sample was trained on them, [1, 8, 8] from 0 to 1."""
     from sklearn.datasets import load_digits
 

@@ -11,6 +11,9 @@ import numpy as np
 from engine.types import Feed, Signature
 from engine.verify.inputs import feed
 
+RANDOM = "random values"
+"""What drawn samples are called, in an artifact's steps too."""
+
 
 @dataclass(frozen=True, slots=True)
 class DrawnSamples:
@@ -19,7 +22,7 @@ class DrawnSamples:
     signature: Signature
     count: int = 100
     seed: int = 1
-    name: str = "random values"
+    name: str = RANDOM
     origin: Literal["given", "random"] = "random"
 
     def feeds(self) -> Iterator[Feed]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.bench.stats import DELTA
 from engine.changes import label_of
+from engine.data.drawn import RANDOM
 from engine.errors import BadRequest
 from engine.options import parse_target
 from engine.reports import words
@@ -30,6 +31,7 @@ from engine.reports.tables import (
 from engine.reports.takeaways import Takeaways, takeaways
 from engine.reports.tradeoff import Tradeoff, tradeoff
 from engine.reports.variants import BlockFigure, VariantFigures, block_figures, variant_figures
+from engine.types import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,11 @@ def _asked(key: str) -> str:
         return key
 
 
+def _read_random(step: Step) -> bool:
+    """Whether a pass read values that were drawn."""
+    return bool(step.options.get("data") == RANDOM)
+
+
 def _warnings(report: Report, variants: tuple[VariantFigures, ...]) -> tuple[str, ...]:
     """What a reader must know before believing the figures."""
     found = []
@@ -121,6 +128,12 @@ def _warnings(report: Report, variants: tuple[VariantFigures, ...]) -> tuple[str
         found.append(
             f"A preview from {variants[0].processes} processes a variant. "
             f"The standard preset settles differences down to {words.share(DELTA)}."
+        )
+    guessed = [a.label for a in report.artifacts if any(map(_read_random, a.lineage))]
+    if guessed:
+        found.append(
+            f"Made from random values, since no data was given: {', '.join(guessed)}. What it "
+            "answers, and how well, means little; bring data and make it again."
         )
     if report.measurement is not None:
         discarded = {b.round: b.discarded for b in report.measurement.blocks if b.discarded}

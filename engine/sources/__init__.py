@@ -17,12 +17,23 @@ from engine.files import files_of
 from engine.settings import settings
 from engine.sources.model import UNPACKED, Found, Progress, Recognised, Wanted
 
-__all__ = ["Found", "Progress", "Recognised", "Wanted", "locate", "models_folder", "recognise"]
+__all__ = [
+    "Found",
+    "Progress",
+    "Recognised",
+    "Wanted",
+    "data_folder",
+    "locate",
+    "models_folder",
+    "recognise",
+]
 
 _LISTED = 500
 _MODEL_SUFFIXES = frozenset(
     (".onnx", ".pt", ".pth", ".pt2", ".safetensors", ".bin", ".zip", ".ckpt", ".gguf")
 )
+
+_DATA_SUFFIXES = frozenset((".npz", ".npy", ".csv", ".parquet", ".txt", ".jsonl", ".zip"))
 
 
 def locate(
@@ -61,6 +72,16 @@ def models_folder() -> tuple[str, ...]:
     files = (path for path in files_of(home) if path.suffix.lower() in _MODEL_SUFFIXES)
     inside = {path for path in (*folders, *files) if path != home and _stays(path, home)}
     return tuple(sorted(str(path.relative_to(home)) for path in inside))[:_LISTED]
+
+
+def data_folder() -> tuple[str, ...]:
+    """Files below the models folder that could be data, as paths within it."""
+    home = settings().models_dir
+    if home is None or not home.is_dir():
+        return ()
+    files = (path for path in files_of(home) if path.suffix.lower() in _DATA_SUFFIXES)
+    inside = (str(path.relative_to(home)) for path in files if _stays(path, home))
+    return tuple(sorted(inside))[:_LISTED]
 
 
 def recognise(found: Found, wanted: Wanted, out: Path, progress: Progress) -> Recognised:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from engine.data.model import Dataset
+from engine.data.stored import THUMBNAILS
 from engine.quality.model import Quality
 from engine.reports.model import Report
 from engine.store import artifacts as _artifacts
@@ -61,6 +64,12 @@ def search_of(artifact_id: str) -> Search | None:
 def data_of(model_id: str) -> tuple[Dataset, ...]:
     """The data that was brought for a model, newest first."""
     return _data.of_model(model_id)
+
+
+def data_picture(data: Dataset) -> Path | None:
+    """The sheet of the first samples as the model sees them; None where they are no images."""
+    path = data.path / THUMBNAILS
+    return path if path.is_file() else None
 
 
 def delete_data(data_id: str) -> None:

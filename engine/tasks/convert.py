@@ -15,6 +15,8 @@ from engine import changes, registry
 from engine.data.drawn import DrawnSamples
 from engine.data.model import Dataset, Samples
 from engine.data.stored import samples_of
+from engine.data.texts import OwnText
+from engine.data.watched import WatchedSamples
 from engine.files import disk_errors
 from engine.jobs.protocol import Context
 from engine.options import read
@@ -94,26 +96,30 @@ def _work(
         options = read(known.options, asked.options, known.label)
         context.progress(f"{known.label} on {made.label}", 0.05)
         data = request.get("data")
-        samples = _samples(data, artifact)
+        samples = WatchedSamples(_samples(data, artifact, known))
         given = changes.Given(samples, context.progress, request.get("goal", ""))
         done = changes.handler(known.name, made.name)(artifact, path, options, given)
-        return replace(done, step=_with_data(done.step, known, samples, data))
+        return replace(done, step=_with_data(done.step, samples, data))
 
     return change if request["change"] else convert
 
 
-def _samples(data: Any, artifact: Artifact) -> Samples:
-    """What a pass reads: the part of the data that never judges, or random values."""
-    if data is None:
+def _samples(data: Any, artifact: Artifact, known: changes.Pass) -> Samples:
+    """What a pass reads: the part of the data that never judges, else our text or random values."""
+    given = parse(Dataset, data) if data is not None else None
+    if known.wants == "text" and (given is None or given.kind != "text"):
+        return OwnText()
+    if given is None:
         return DrawnSamples(artifact.signature)
-    return samples_of(parse(Dataset, data), "calibration", artifact.signature)
+    return samples_of(given, "calibration", artifact.signature)
 
 
-def _with_data(step: Step, known: changes.Pass, samples: Samples, data: Any) -> Step:
+def _with_data(step: Step, samples: WatchedSamples, data: Any) -> Step:
     """What a pass has read stands in its step: name, how many, and the sha256 that proves it."""
-    if not known.wants or (known.wants == "labels" and data is None):
-        return step  # without labels it reads nothing, or refuses
-    read: dict[str, Scalar] = {"data": samples.name, "samples given": samples.count}
-    if data is not None:
-        return replace(step, options={**step.options, **read, "data sha256": data["sha256"]})
-    return replace(step, options={**step.options, **read}, notes=(*step.notes, RANDOM))
+    if not samples.read:
+        return step
+    read: dict[str, Scalar] = {"data": samples.name, "samples read": samples.read}
+    if data is not None and samples.name == data["name"]:
+        read["data sha256"] = data["sha256"]
+    notes = (RANDOM,) if samples.origin == "random" else ()
+    return replace(step, options={**step.options, **read}, notes=(*step.notes, *notes))

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from engine.data.opening import open_builtin, open_file
+from engine.data.builtin import source_of
+from engine.data.opening import open_file
 from engine.data.prepare import prepare
 from engine.jobs.protocol import Context
 from engine.records import dump, parse
@@ -22,8 +23,9 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     context.progress("Looking at the bytes", 0.0)
     with ExitStack() as held:
         if request["origin"] == "builtin":
-            source = open_builtin(request["source"], model)
+            source = source_of(request["source"], model)
         else:
-            source = open_file(Path(request["source"]), request["name"], model, held)
+            path, name = Path(request["source"]), request["name"]
+            source = open_file(path, name, model, request["recipe"], held)
         made = prepare(source, model.signature, context.out / FOLDER, context.progress)
     return {"path": FOLDER, "data": dump(made)}

@@ -36,7 +36,7 @@ Infer = Callable[[Feed], Mapping[str, np.ndarray]]
 class Plan:
     """One case to run: the kind of values, the batch, and sizes of other symbols."""
 
-    kind: Kind | Literal["samples"]
+    kind: Kind | Literal["real"]
     batch: int
     sizes: Mapping[str, int]
 
@@ -83,9 +83,9 @@ def plans(signature: Signature, batches: Iterable[int]) -> tuple[Plan, ...]:
 def plans_on_samples(samples: StoredSamples, batches: Iterable[int]) -> tuple[Plan, ...]:
     """What the model is really fed with, at every batch there are samples for."""
     if samples.signature.batch_symbol is None:
-        return (Plan("samples", _fixed_batch(samples.signature), {}),)
+        return (Plan("real", _fixed_batch(samples.signature), {}),)
     sizes = sorted(set(batches))
-    return tuple(Plan("samples", batch, {}) for batch in sizes if batch <= samples.count)
+    return tuple(Plan("real", batch, {}) for batch in sizes if batch <= samples.count)
 
 
 def _fixed_batch(signature: Signature) -> int:
@@ -97,7 +97,7 @@ def feed_for(
     plan: Plan, signature: Signature, seed: int, samples: StoredSamples | None = None
 ) -> dict[str, np.ndarray]:
     """The arrays of a case."""
-    if plan.kind == "samples":
+    if plan.kind == "real":
         assert samples is not None, "a case on samples, and none were given"
         return dict(samples.batch(plan.batch))
     return feed(signature, plan.kind, plan.batch, seed, sizes=plan.sizes)

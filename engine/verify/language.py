@@ -55,11 +55,11 @@ def windows(artifact: Artifact, runner: Runner) -> tuple[np.ndarray, ...]:
     """
     if not is_language_model(artifact.signature):
         return ()
-    tokens, begin = _read(artifact, runner, held_out()), _read(artifact, runner, "")
+    tokens, begin = read_tokens(artifact, runner, held_out()), read_tokens(artifact, runner, "")
     if not tokens or begin is None:
         return ()
     body = tokens[len(begin) :]
-    room = min(WINDOW, _context(artifact, runner)) - len(begin)
+    room = min(WINDOW, context_of(artifact, runner)) - len(begin)
     most = most_windows(artifact.signature, room)
     parts = (body[start : start + room] for start in range(0, len(body), max(1, room)))
     whole = [part for part in parts if len(part) == room and room > 1][:most]
@@ -179,7 +179,7 @@ def is_language_model(signature: Signature) -> bool:
     return bool(whole and free and isinstance(known, int) and known >= tokens.high)
 
 
-def _read(artifact: Artifact, runner: Any, text: str) -> list[int] | None:
+def read_tokens(artifact: Artifact, runner: Any, text: str) -> list[int] | None:
     """The tokens by the runner's own tokenizer, else by the one in the original's folder.
 
     None where there is none, or it cannot write every text.
@@ -194,7 +194,7 @@ def _read(artifact: Artifact, runner: Any, text: str) -> list[int] | None:
     return None
 
 
-def _context(artifact: Artifact, runner: Any) -> int:
+def context_of(artifact: Artifact, runner: Any) -> int:
     """How many tokens the model sees at once."""
     if hasattr(runner, "context_length"):
         return int(runner.context_length)

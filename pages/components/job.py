@@ -17,6 +17,7 @@ _MARKS = {
 }
 _LOOKED = "What was found stands on its card below."
 _DONE = {
+    "data": "The data is ready, and picked above.",
     "convert": "Every format asked for was made and verified.",
     "explain": _LOOKED,
     "layers": _LOOKED,

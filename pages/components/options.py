@@ -36,6 +36,12 @@ def chosen(name: str, owner: Format | Pass) -> tuple[dict[str, Scalar], ...]:
     return tuple({i.name: value for i, value in row if value != i.default} for row in rows)
 
 
+def of(name: str, declared: type[Any]) -> dict[str, Scalar]:
+    """What was picked among options that no format and no pass owns, drawn on the spot."""
+    found = ((item, _widget(name, item, frozenset())[0]) for item in engine.choices(declared))
+    return {item.name: value for item, value in found if value != item.default}
+
+
 def _at_default(declared: Sequence[Choice], picked: Mapping[str, Sequence[Any]]) -> frozenset[str]:
     """The options drawn so far that are as they were."""
     return frozenset(

@@ -237,6 +237,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   if (!upload) uploads.set(parentElement, (upload = new Upload(root, null)));
   upload.report = (file) => setTriggerValue("uploaded", file ?? { id: null });
   root.querySelector(".what").textContent = data?.what ?? "";
+  root.querySelector(".choose").textContent = data?.choose ?? "Choose a file";
 
   const input = root.querySelector("input");
   const drop = root.querySelector(".drop");
@@ -267,9 +268,11 @@ class Uploaded:
     sha256: str
 
 
-def uploader(what: str, key: str, kept: str) -> Uploaded | None:
+def uploader(
+    what: str, key: str, kept: str, choose: str = "Choose a model file"
+) -> Uploaded | None:
     """Draw the uploader; gives what was uploaded in this session, kept under ``kept``."""
-    result = _mount(key=key, data={"what": what}, on_uploaded_change=_nothing)
+    result = _mount(key=key, data={"what": what, "choose": choose}, on_uploaded_change=_nothing)
     said = result.uploaded
     if isinstance(said, dict):
         st.session_state[kept] = _checked(said)

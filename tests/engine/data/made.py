@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.data.opening import open_file
 from engine.data.prepare import Prepared, prepare
-from engine.types import Artifact, Signature, TensorSpec
+from engine.types import Artifact, Scalar, Signature, TensorSpec
 
 PICTURES = Signature(
     (TensorSpec("image", "float32", ("batch", 3, 6, 6)),),
@@ -33,8 +33,8 @@ def pictures(count: int = 12, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random((count, 3, 6, 6), np.float32)
 
 
-def prepared(file: Path, signature: Signature, out: Path) -> Prepared:
+def prepared(file: Path, signature: Signature, out: Path, **recipe: Scalar) -> Prepared:
     """A file brought as data, as the task brings it."""
     with ExitStack() as held:
-        source = open_file(file, file.name, model(signature), held)
+        source = open_file(file, file.name, model(signature), recipe, held)
         return prepare(source, signature, out, lambda *_: None)

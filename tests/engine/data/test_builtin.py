@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,7 @@ def test_a_pass_is_given_the_part_that_never_judges(
 
     def look(source: Artifact, out: Path, options: object, given: changes.Given) -> Conversion:
         seen.append(given)
+        list(islice(given.samples.feeds(), 7))
         out.write_bytes(source.path.read_bytes())
         return Conversion(source.signature, Step("look", "test", "1"))
 
@@ -84,7 +86,7 @@ def test_a_pass_is_given_the_part_that_never_judges(
         result = convert.run(request, models.task_folder(tmp_path / str(data is None)))
         step = parse(Step, result["step"])
         samples = seen[-1].samples
-        assert step.options["samples given"] == samples.count
+        assert step.options["samples read"] == 7
         if data is not None:
             assert samples.count == digits.calibration
             assert next(iter(samples.feeds()))["image"].shape == (1, 1, 8, 8)
@@ -123,7 +125,7 @@ def test_data_of_ours_is_offered_where_it_fits() -> None:
 def test_an_unknown_name_and_a_path_outside_are_refused(workspace: Path) -> None:
     from engine.pipeline.preparing import located
 
-    with pytest.raises(NotFound, match="Built in: digits"):
+    with pytest.raises(NotFound, match=r"Built in: .*digits"):
         located(pipeline.DataRequest("m", "builtin", "cats"))
     with pytest.raises(BadRequest, match="models folder"):
         located(pipeline.DataRequest("m", "path", "/etc/passwd"))

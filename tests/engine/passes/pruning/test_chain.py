@@ -35,7 +35,7 @@ def test_a_pruned_model_flows_on_and_is_smaller_at_every_step(library: Library) 
     assert [step.verb for step in whole.lineage[-3:]] == ["prune", "export", "quantize"]
     assert [change.name for change in whole.passes] == ["prune-channels", "int8-dynamic"]
     step = pruned.lineage[-2]
-    assert step.options["samples given"] == store.data.load(data_id).calibration
+    assert step.options["samples read"] == store.data.load(data_id).calibration
     assert any(note.startswith("Fine-tuned for 2 epochs") for note in step.notes)
 
 
