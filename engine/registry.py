@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from engine.data.model import Samples
 from engine.errors import NoRoute, UnsupportedModel
 from engine.lazy import Requirement
 from engine.options import NoOptions
@@ -102,11 +103,27 @@ class Conversion:
     variant: str = ""
     report: str = ""
     """What the exporter had to say at length, as Markdown; kept beside the artifact."""
+    beside: tuple[str, ...] = ()
+    """Names of files that lie beside the target and are kept there, but are no part of it."""
 
 
-Converter = Callable[[Artifact, Path, Any], Conversion]
+class Given(Protocol):
+    """What a converter that asks for it works with beside the model."""
+
+    @property
+    def samples(self) -> Samples:
+        """What was brought as data, the part that never judges."""
+        ...
+
+    @property
+    def progress(self) -> Callable[[str, float | None], None]:
+        """To say what is being done, and how far it is, 0 to 1."""
+        ...
+
+
+Converter = Callable[..., Conversion]
 """``(source, out, options)``: writes the target file or folder at ``out``. ``options`` is of the
-target format's own ``options`` type."""
+target format's own ``options`` type. Where it asks for it, a ``Given`` comes fourth."""
 
 Fits = Callable[[Artifact], str | None]
 """Why a converter cannot take this artifact, in one sentence; None when it may. Opens nothing but
@@ -115,6 +132,7 @@ small text files, and imports no framework."""
 _converters: dict[tuple[str, str], Converter] = {}
 _fits: dict[tuple[str, str], Fits] = {}
 _lacks: dict[tuple[str, str], Callable[[], str]] = {}
+_given: set[tuple[str, str]] = set()
 
 
 def converter(
@@ -123,12 +141,14 @@ def converter(
     *,
     fits: Fits | None = None,
     lacks: Callable[[], str] | None = None,
+    given: bool = False,
 ) -> Callable[[Converter], Converter]:
     """Register the function that turns ``source`` artifacts into ``target`` artifacts.
 
     With ``source`` equal to ``target`` it makes another variant (a quantized one) of the same.
     ``lacks`` says in one sentence what this very way needs and this machine has not, beyond what
-    the formats need; empty where nothing. It imports no framework either.
+    the formats need; empty where nothing. It imports no framework either. With ``given`` the
+    function has a fourth argument, a ``Given`` or None.
     """
 
     def register(function: Converter) -> Converter:
@@ -137,6 +157,8 @@ def converter(
             _fits[(source, target)] = fits
         if lacks is not None:
             _lacks[(source, target)] = lacks
+        if given:
+            _given.add((source, target))
         return function
 
     return register
@@ -246,6 +268,12 @@ def edge(source: str, target: str) -> Converter:
     """The converter of one edge of a route."""
     formats()
     return _converters[(source, target)]
+
+
+def takes_given(source: str, target: str) -> bool:
+    """Whether the converter of that edge reads data, or works long enough to tell how far it is."""
+    formats()
+    return (source, target) in _given
 
 
 def load(artifact: Artifact) -> Any:

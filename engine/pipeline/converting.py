@@ -99,7 +99,13 @@ class Work:
 
     def _edge(self, source: Artifact, asked: Target) -> Artifact:
         """One converter."""
-        request = {"target": asked.format, "options": dict(asked.options), "change": None}
+        reads = registry.takes_given(source.format, asked.format)
+        request = {
+            "target": asked.format,
+            "options": dict(asked.options),
+            "change": None,
+            "data": dump(self.data) if reads else None,
+        }
         label = f"Convert to {changes.label_of(Target(asked.format, asked.options))}"
         return self._task(
             label, source, request, Target(asked.format, asked.options, source.passes)

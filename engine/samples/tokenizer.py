@@ -9,12 +9,12 @@ from pathlib import Path
 
 from engine.files import disk_errors
 from engine.lazy import require
+from engine.texts import shipped
 
 SIZE = 2048
 """Pieces: as many as this little text can fill with ones it really uses."""
 BEGIN, END = 1, 2
 NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6
-_TEXTS = ("lessons.txt", "stories.txt")
 _CONFIG = {
     "tokenizer_class": "LlamaTokenizer",
     "unk_token": "<unk>",
@@ -27,9 +27,8 @@ _CONFIG = {
 
 
 def text() -> str:
-    """The text the sample language models know: our own, in this folder."""
-    home = Path(__file__).parent / "text"
-    return "\n".join((home / name).read_text(encoding="utf-8") for name in _TEXTS)
+    """The text the sample language models know: our own."""
+    return shipped()
 
 
 @cache

@@ -29,9 +29,9 @@ RANDOM = (
 )
 
 
-def _whole(path: Path) -> Path:
+def _whole(path: Path, beside: tuple[str, ...]) -> Path:
     """The file; or, where others lie beside it (external data), a folder that holds them all."""
-    made = sorted(path.parent.iterdir())
+    made = sorted(item for item in path.parent.iterdir() if item.name not in beside)
     if made == [path]:
         return path
     home = path.parent / path.stem
@@ -66,7 +66,7 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     with _without_collector():
         conversion = _work(request, artifact, made)(path, context)
     step = replace(conversion.step, seconds=round(time.perf_counter() - started, 3))
-    whole = _whole(path)
+    whole = _whole(path, conversion.beside)
     if conversion.report:
         with disk_errors():
             (folder / registry.REPORT).write_text(conversion.report, encoding="utf-8")
@@ -88,7 +88,11 @@ def _work(
         found = registry.format_named(artifact.format)
         options = read(made.options, request["options"], made.label)
         context.progress(f"Converting {found.label} to {made.label}", 0.05)
-        return registry.edge(artifact.format, made.name)(artifact, path, options)
+        edge = registry.edge(artifact.format, made.name)
+        if not registry.takes_given(artifact.format, made.name):
+            return edge(artifact, path, options)
+        samples = _samples(request.get("data"), artifact)
+        return edge(artifact, path, options, changes.Given(samples, context.progress))
 
     def change(path: Path, context: Context) -> registry.Conversion:
         asked = parse(Change, request["change"])

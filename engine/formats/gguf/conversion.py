@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -12,9 +11,10 @@ from engine.formats.gguf import converter as llama_converter
 from engine.formats.gguf.about import signature_of
 from engine.formats.gguf.file import check
 from engine.formats.gguf.llama import LLAMA
-from engine.formats.gguf.quantizations import QUANTIZATIONS, GgufOptions, Quantization
+from engine.formats.gguf.quantizations import QUANTIZATIONS, GgufOptions
 from engine.formats.gguf.quantize import quantize, refuse_without_matrix, report_of
-from engine.registry import Conversion, converter
+from engine.formats.gguf.weighing import processors, weigh
+from engine.registry import Conversion, Given, converter
 from engine.types import Artifact, Signature, Step
 
 _MASK = "attention_mask"
@@ -70,11 +70,13 @@ def _about_folder(model: Path) -> str | None:
     return None
 
 
-@converter("torch", "gguf", fits=fits)
-def gguf_from_torch(source: Artifact, out: Path, options: GgufOptions) -> Conversion:
+@converter("torch", "gguf", fits=fits, given=True)
+def gguf_from_torch(
+    source: Artifact, out: Path, options: GgufOptions, given: Given | None = None
+) -> Conversion:
     """llama.cpp's converter, then its quantizer where the converter does not write that type."""
     wanted = QUANTIZATIONS[options.type]
-    refuse_without_matrix(wanted)
+    refuse_without_matrix(wanted, options)
     if why := fits(source):
         raise UnsupportedModel(why, hint="Every other format may still take it.")
     direct = llama_converter.OUTPUTS.get(wanted.name)
@@ -82,30 +84,29 @@ def gguf_from_torch(source: Artifact, out: Path, options: GgufOptions) -> Conver
         scratch = Path(name)
         model = scratch / "model"
         llama_converter.lay_out(source.path, model)
-        if direct:
-            llama_converter.convert(model, out, direct, scratch)
-            notes: tuple[str, ...] = ()
-        else:
-            # F32 is what the original is in: nothing is lost before the quantizer looks.
-            whole = scratch / "whole.gguf"
-            llama_converter.convert(model, whole, llama_converter.OUTPUTS["F32"], scratch)
-            notes = quantize(whole, out, wanted, len(os.sched_getaffinity(0)))
-    return _conversion(source, out, wanted, notes, quantized=not direct)
-
-
-def _conversion(
-    source: Artifact, out: Path, wanted: Quantization, notes: tuple[str, ...], *, quantized: bool
-) -> Conversion:
-    header = check(out)
-    rows, length = source.signature.inputs[0].shape
-    signature = signature_of(header.vocabulary or 0, rows, length)
-    if any(spec.name == _MASK for spec in source.signature.inputs):
-        notes += ("The attention_mask is not an input any more: every token counts.",)
+        # F32 is what the original is in: nothing is lost before the quantizer looks.
+        whole = out if direct else scratch / "whole.gguf"
+        llama_converter.convert(model, whole, direct or llama_converter.OUTPUTS["F32"], scratch)
+        weighed = weigh(whole, out, wanted, options, given)
+        notes = weighed.notes
+        if not direct:
+            notes = (*quantize(whole, out, wanted, processors(), weighed.matrix), *notes)
+    signature, masked = _signature(source, out)
     step = Step(
-        verb="convert and quantize" if quantized else "convert",
+        verb="convert" if direct else "convert and quantize",
         tool="llama.cpp's convert_hf_to_gguf.py",
         version=LLAMA.version or "",
-        options={"type": wanted.name},
-        notes=notes,
+        options={"type": wanted.name, **weighed.told},
+        notes=(*notes, *masked),
     )
-    return Conversion(signature, step, wanted.name, report_of(out, wanted))
+    variant = weighed.variant(wanted)
+    return Conversion(signature, step, variant, report_of(out, wanted), beside=weighed.beside)
+
+
+def _signature(source: Artifact, out: Path) -> tuple[Signature, tuple[str, ...]]:
+    """The signature of what was made, and a note where it has fewer inputs."""
+    rows, length = source.signature.inputs[0].shape
+    signature = signature_of(check(out).vocabulary or 0, rows, length)
+    if not any(spec.name == _MASK for spec in source.signature.inputs):
+        return signature, ()
+    return signature, ("The attention_mask is not an input any more: every token counts.",)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from engine.options import Group, choice
 
+NO_MATRIX, SHIPPED, DATA = "none", "shipped", "data"
+"""Where an importance matrix comes from: nowhere, from our text, from the data of the job."""
 _BLOCKS = {"F32": 1, "F16": 1, "BF16": 1, "IQ4_NL": 32, "Q1_0": 128, "Q2_0": 64}
 
 
@@ -19,13 +21,15 @@ _BLOCKS = {"F32": 1, "F16": 1, "BF16": 1, "IQ4_NL": 32, "Q1_0": 128, "Q2_0": 64}
 class Quantization:
     """One of llama.cpp's file types. ``number`` is its ``llama_ftype``; ``bits`` are per weight.
 
-    ``needs_matrix``: it throws away so much that it needs to know which weights matter.
+    ``needs_matrix``: it throws away so much that it needs to know which weights matter. ``weighs``:
+    it rounds otherwise where it knows that.
     """
 
     name: str
     number: int
     bits: float
     needs_matrix: bool = False
+    weighs: bool = True
 
     @property
     def block(self) -> int:
@@ -39,12 +43,12 @@ class Quantization:
 
 
 _NOT_QUANTIZED = (
-    Quantization("F32", 0, 32),
-    Quantization("F16", 1, 16),
-    Quantization("BF16", 32, 16),
+    Quantization("F32", 0, 32, weighs=False),
+    Quantization("F16", 1, 16, weighs=False),
+    Quantization("BF16", 32, 16, weighs=False),
 )
 _PLAIN = (
-    Quantization("Q8_0", 7, 8.5),
+    Quantization("Q8_0", 7, 8.5, weighs=False),
     Quantization("Q5_1", 9, 6.01),
     Quantization("Q5_0", 8, 5.52),
     Quantization("Q4_1", 3, 5.03),
@@ -68,22 +72,22 @@ _I_QUANTS = (
     Quantization("IQ3_S", 26, 3.5),
 )
 _WITH_MATRIX = (
-    Quantization("IQ3_XS", 22, 3.32, True),
-    Quantization("IQ3_XXS", 23, 3.21, True),
-    Quantization("IQ2_M", 29, 2.8, True),
-    Quantization("Q2_K_S", 21, 2.75, True),
-    Quantization("IQ2_S", 28, 2.61, True),
-    Quantization("IQ2_XS", 20, 2.42, True),
-    Quantization("IQ2_XXS", 19, 2.2, True),
-    Quantization("IQ1_M", 31, 1.96, True),
-    Quantization("IQ1_S", 24, 1.81, True),
+    Quantization("IQ3_XS", 22, 3.32, needs_matrix=True),
+    Quantization("IQ3_XXS", 23, 3.21, needs_matrix=True),
+    Quantization("IQ2_M", 29, 2.8, needs_matrix=True),
+    Quantization("Q2_K_S", 21, 2.75, needs_matrix=True),
+    Quantization("IQ2_S", 28, 2.61, needs_matrix=True),
+    Quantization("IQ2_XS", 20, 2.42, needs_matrix=True),
+    Quantization("IQ2_XXS", 19, 2.2, needs_matrix=True),
+    Quantization("IQ1_M", 31, 1.96, needs_matrix=True),
+    Quantization("IQ1_S", 24, 1.81, needs_matrix=True),
 )
 _TRAINED_SO = (
-    Quantization("MXFP4_MOE", 38, 8.5),
-    Quantization("Q2_0", 41, 2.38),
-    Quantization("TQ2_0", 37, 2.2),
-    Quantization("TQ1_0", 36, 1.84),
-    Quantization("Q1_0", 40, 1.23),
+    Quantization("MXFP4_MOE", 38, 8.5, weighs=False),
+    Quantization("Q2_0", 41, 2.38, weighs=False),
+    Quantization("TQ2_0", 37, 2.2, weighs=False),
+    Quantization("TQ1_0", 36, 1.84, weighs=False),
+    Quantization("Q1_0", 40, 1.23, weighs=False),
 )
 FAMILIES: Mapping[str, tuple[str, tuple[Quantization, ...]]] = {
     "Not quantized": ("F32 keeps every bit; BF16 keeps the range of F32.", _NOT_QUANTIZED),
@@ -99,7 +103,7 @@ FAMILIES: Mapping[str, tuple[str, tuple[Quantization, ...]]] = {
         _I_QUANTS,
     ),
     "Only with an importance matrix": (
-        "So few bits that llama.cpp asks which weights matter.",
+        "So few bits that llama.cpp asks which weights matter: choose a text above.",
         _WITH_MATRIX,
     ),
     "For models trained so": (
@@ -118,7 +122,12 @@ BY_NUMBER: Mapping[int, Quantization] = {item.number: item for item in QUANTIZAT
 
 def _groups() -> tuple[Group, ...]:
     return tuple(
-        Group(label, note, tuple(item.name for item in family))
+        Group(
+            label,
+            note,
+            tuple(item.name for item in family),
+            needs="matrix" if all(item.needs_matrix for item in family) else "",
+        )
         for label, (note, family) in FAMILIES.items()
     )
 
@@ -127,6 +136,17 @@ def _groups() -> tuple[Group, ...]:
 class GgufOptions:
     """How the weights are stored. ``F32`` changes nothing; every other type is a choice."""
 
+    matrix: str = choice(
+        NO_MATRIX,
+        "Importance matrix",
+        "Which weights matter is seen while the model reads a text, once for each type; then those "
+        "are rounded with more care. It helps most below 4 bits.",
+        values={
+            NO_MATRIX: "None",
+            SHIPPED: "From the text Assay ships",
+            DATA: "From your text",
+        },
+    )
     type: str = choice(
         "F32",
         "Type of the weights",

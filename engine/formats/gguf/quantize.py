@@ -3,44 +3,57 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from pathlib import Path
+from typing import Any
 
 from engine.errors import BadRequest, UnsupportedModel
 from engine.files import disk_errors
 from engine.formats.gguf.about import variant_of
 from engine.formats.gguf.file import Header, check
 from engine.formats.gguf.llama import LLAMA, failed, library, llama_errors
-from engine.formats.gguf.quantizations import QUANTIZATIONS, GgufOptions, Quantization
-from engine.registry import Conversion, converter
+from engine.formats.gguf.matrix import ImportanceMatrix
+from engine.formats.gguf.quantizations import (
+    NO_MATRIX,
+    QUANTIZATIONS,
+    GgufOptions,
+    Quantization,
+)
+from engine.formats.gguf.weighing import MATRIX, processors, weigh
+from engine.registry import Conversion, Given, converter
 from engine.types import Artifact, Step
 
 _WHOLE = ("F32", "F16", "BF16", "F64")
 _NAMED = 8
+_LONGEST_RECORD = 127
+"""Bytes that llama.cpp has room for."""
 
 
-def refuse_without_matrix(wanted: Quantization) -> None:
-    """Raise UnsupportedModel for a type that needs to know which weights matter."""
-    if wanted.needs_matrix:
+def refuse_without_matrix(wanted: Quantization, options: GgufOptions) -> None:
+    """Raise UnsupportedModel where a type needs to know which weights matter and is not told."""
+    if wanted.needs_matrix and options.matrix == NO_MATRIX:
         raise UnsupportedModel(
-            f"{wanted.name} throws away so much that llama.cpp asks for an importance matrix "
-            "(which weights matter, seen on example texts), and Assay does not make one yet.",
-            hint="Choose Q2_K, IQ3_S or a type of more bits.",
+            f"{wanted.name} throws away so much that llama.cpp asks for an importance matrix: "
+            "which weights matter, seen on a text.",
+            hint="Choose one in GGUF's options (matrix=shipped: from the text Assay ships; "
+            "matrix=data: from yours), or a type of more bits, such as Q2_K or IQ3_S.",
         )
 
 
-@converter("gguf", "gguf")
-def gguf_from_gguf(source: Artifact, out: Path, options: GgufOptions) -> Conversion:
+@converter("gguf", "gguf", given=True)
+def gguf_from_gguf(
+    source: Artifact, out: Path, options: GgufOptions, given: Given | None = None
+) -> Conversion:
     """Another type of the same model. From a quantized file it says that bits were lost twice."""
     wanted = QUANTIZATIONS[options.type]
-    refuse_without_matrix(wanted)
+    refuse_without_matrix(wanted, options)
     before = check(source.path)
     if variant_of(before) == wanted.name:
         raise BadRequest(
             f"This file is {wanted.name} already: there is nothing to change.",
             hint="Choose another type.",
         )
-    notes = quantize(source.path, out, wanted, len(os.sched_getaffinity(0)))
+    weighed = weigh(source.path, out, wanted, options, given)
+    notes = quantize(source.path, out, wanted, processors(), weighed.matrix)
     if lossy := [name for name in before.mix if name not in _WHOLE]:
         notes += (
             f"Quantized from weights that were {', '.join(lossy)} already: what those lost is "
@@ -50,19 +63,33 @@ def gguf_from_gguf(source: Artifact, out: Path, options: GgufOptions) -> Convers
         verb="quantize",
         tool="llama.cpp's llama_model_quantize",
         version=LLAMA.version or "",
-        options={"type": wanted.name},
-        notes=notes,
+        options={"type": wanted.name, **weighed.told},
+        notes=(*notes, *weighed.notes),
     )
-    return Conversion(source.signature, step, wanted.name, report_of(out, wanted))
+    return Conversion(
+        source.signature,
+        step,
+        weighed.variant(wanted),
+        report_of(out, wanted),
+        beside=weighed.beside,
+    )
 
 
-def quantize(source: Path, out: Path, wanted: Quantization, threads: int) -> tuple[str, ...]:
+def quantize(
+    source: Path,
+    out: Path,
+    wanted: Quantization,
+    threads: int,
+    matrix: ImportanceMatrix | None = None,
+) -> tuple[str, ...]:
     """Write ``out``; gives notes on what became of the tensors. Raises InvalidModel."""
     llama = library()
     params = llama.llama_model_quantize_default_params()
     params.ftype = wanted.number
     params.nthread = threads
     params.allow_requantize = True
+    # The library holds addresses only: what they point to has to live until it is done.
+    kept = _give(llama, params, matrix) if matrix else ()
     doing = f"quantizing to {wanted.name}"
     try:
         with disk_errors(), llama_errors(doing):
@@ -73,6 +100,37 @@ def quantize(source: Path, out: Path, wanted: Quantization, threads: int) -> tup
     except BaseException:
         out.unlink(missing_ok=True)
         raise
+    finally:
+        del kept
+
+
+def _give(llama: Any, params: Any, matrix: ImportanceMatrix) -> tuple[Any, ...]:
+    """Put a matrix into the quantizer's parameters, and the record of it into the file it writes.
+
+    Gives what must be kept alive.
+    """
+    means = {name.encode(): weight.means for name, weight in matrix.weights.items()}
+    entries = (llama.llama_model_imatrix_data * (len(means) + 1))()  # the last one ends the list
+    for entry, (name, values) in zip(entries, means.items(), strict=False):
+        entry.name, entry.size = name, values.size
+        entry.data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+    records: dict[str, str | int] = {
+        "file": MATRIX,
+        "dataset": matrix.text,
+        "entries_count": len(means),
+        "chunks_count": matrix.chunks,
+    }
+    overrides = (llama.llama_model_kv_override * (len(records) + 1))()
+    for override, (key, value) in zip(overrides, records.items(), strict=False):
+        override.key = f"quantize.imatrix.{key}".encode()
+        if isinstance(value, int):
+            override.tag = llama.LLAMA_KV_OVERRIDE_TYPE_INT
+            override.value.val_i64 = value
+        else:
+            override.tag = llama.LLAMA_KV_OVERRIDE_TYPE_STR
+            override.value.val_str = value.encode()[:_LONGEST_RECORD]
+    params.imatrix, params.kv_overrides = entries, overrides
+    return entries, overrides, means
 
 
 def _notes(header: Header, wanted: Quantization) -> tuple[str, ...]:
