@@ -84,7 +84,7 @@ def perplexity(module: Any) -> float:
     """How unsure it is about the held-out text: as if choosing among so many equal words."""
     import torch
 
-    from engine.verify.language import held_out
+    from engine.texts import held_out
 
     tokens = torch.tensor([tokenizer.encode(held_out())[:CONTEXT]])
     with torch.inference_mode():

@@ -19,6 +19,7 @@ import numpy as np
 from engine.architectures import folder, tokenizer
 from engine.errors import EngineError, UnsupportedModel
 from engine.files import disk_errors
+from engine.texts import held_out
 from engine.types import Artifact, Feed, Runner, Signature
 from engine.verify.model import LanguageComparison
 from engine.verify.wilson import wilson
@@ -36,11 +37,6 @@ _CONTEXTS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
 _QUIET = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 Infer = Callable[[Feed], Mapping[str, np.ndarray]]
-
-
-def held_out() -> str:
-    """The text that language models are judged on: our own, and in no sample's training."""
-    return (Path(__file__).parent / "held_out.txt").read_text(encoding="utf-8")
 
 
 def text_hash() -> str:

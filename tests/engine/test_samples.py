@@ -67,7 +67,7 @@ def _of_single_words() -> float:
     """The perplexity of a model that knows how often each word comes, and not after which."""
     import numpy as np
 
-    from engine.verify.language import held_out
+    from engine.texts import held_out
 
     counts = np.bincount(tokenizer.encode(tokenizer.text()), minlength=tokenizer.SIZE) + 0.3
     chance = np.log(counts / counts.sum())

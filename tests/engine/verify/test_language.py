@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import registry
+from engine import registry, texts
 from engine.architectures import folder, spec_for, tokenizer
 from engine.errors import BadRequest, InvalidModel
 from engine.records import dump, parse
@@ -252,7 +252,7 @@ def test_what_is_no_language_model_reads_nothing(tmp_path: Path) -> None:
 
 def test_the_judging_text_is_in_no_training() -> None:
     known = text()
-    lines = [line for line in language.held_out().splitlines() if line]
+    lines = [line for line in texts.held_out().splitlines() if line]
     assert len(lines) > 8
     assert not any(sentence in known for line in lines for sentence in line.split(". "))
 
