@@ -5,6 +5,7 @@ Latency is measured in fresh processes, the formats by turns, with the same numb
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from engine import registry
 from engine.files import hash_path, size_of
 from engine.samples import write_sample
-from engine.types import Artifact
+from engine.types import OWN_PROCESS, Artifact
 
 ROUNDS, WARM_UP, REPEATS = 5, 5, 30
 THREADS = (1, 2)
@@ -82,5 +83,11 @@ def _converted(home: Path) -> dict[str, Path]:
 
 def _p50(name: str, path: Path, threads: int) -> float:
     command = [sys.executable, "-W", "ignore", "-c", _RUN, name, str(path), str(threads)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, OWN_PROCESS: "1"},
+    )
     return float(done.stdout.splitlines()[-1])

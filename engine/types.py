@@ -200,6 +200,11 @@ class Writer(Runner, Protocol):
         ...
 
 
+OWN_PROCESS = "ASSAY_OWN_PROCESS"
+"""The environment variable that says: one model runs in this process and no other, so that a
+runtime may be told for it what holds for a whole process. Workers have it."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunnerOptions:
     """How to load a model for running. ``precision`` is what the reference is computed in."""

@@ -20,6 +20,7 @@ from pathlib import Path
 import engine
 from engine.jobs.protocol import LOG
 from engine.settings import settings
+from engine.types import OWN_PROCESS
 
 WORKER = "engine.jobs.worker"
 _ROOT = Path(engine.__file__).resolve().parent.parent
@@ -58,6 +59,7 @@ def _minimal(folder: Path) -> dict[str, str]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "ORT_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        OWN_PROCESS: "1",
         "ASSAY_ALLOW_MODEL_CODE": "1" if settings().model_code else "",
     }
 

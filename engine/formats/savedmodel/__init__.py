@@ -10,7 +10,8 @@ How the lowering is put together:
 - ``table``      the table from operator to handler; ``layouts`` calls a handler
 - ``ops``        the handlers, one file a family
 - ``serving``    the signatures of the artifact, ``pictures`` one of them; ``artifact`` reads it,
-                 ``running`` runs it, ``again`` saves one from elsewhere with these signatures
+                 ``running`` runs it, ``packing`` says whether its weights stay as they are,
+                 ``again`` saves one from elsewhere with these signatures
 
 How to add an operator: one function in a file of ``ops``::
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -238,18 +238,30 @@ def _floating(graph: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
                     yield f"{function.signature.name}/{node.name}", shape
 
 
-def _nodes(graph: Any, signature: str) -> Iterator[Any]:
-    """The nodes that a signature runs, in the functions it calls, each function once."""
+def bodies(graph: Any, signature: str) -> Iterator[Sequence[Any]]:
+    """The nodes that a signature runs, function by function, each function once."""
     library = {item.signature.name: item for item in graph.graph_def.library.function}
     wanted = {info.name.split(":")[0] for info in graph.signature_def[signature].outputs.values()}
-    waiting = [node for node in graph.graph_def.node if node.name in wanted]
+    waiting: list[Sequence[Any]] = [[node for node in graph.graph_def.node if node.name in wanted]]
     seen: set[str] = set()
     while waiting:
-        node = waiting.pop()
-        called = [item.func.name for item in node.attr.values() if item.HasField("func")]
-        if not called:
-            yield node
-        for name in called:
+        body = waiting.pop()
+        yield body
+        for name in (name for node in body for name in _called(node)):
             if name in library and name not in seen:
                 seen.add(name)
-                waiting.extend(library[name].node_def)
+                waiting.append(library[name].node_def)
+
+
+def _nodes(graph: Any, signature: str) -> Iterator[Any]:
+    """The nodes that a signature runs, without those that only call functions."""
+    return (node for body in bodies(graph, signature) for node in body if not _called(node))
+
+
+def _called(node: Any) -> list[str]:
+    """The functions that a node runs: of a call, a branch, a loop."""
+    found = []
+    for item in node.attr.values():
+        calls = [item.func] if item.HasField("func") else item.list.func
+        found += [call.name for call in calls]
+    return found

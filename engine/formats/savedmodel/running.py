@@ -15,6 +15,7 @@ import numpy as np
 from engine.errors import EngineError, InvalidModel
 from engine.feeds import check_feed
 from engine.formats.savedmodel import artifact as saved
+from engine.formats.savedmodel import packing
 from engine.formats.savedmodel.framework import tf
 from engine.types import Artifact, Feed, RunnerOptions
 
@@ -48,6 +49,7 @@ class SavedModelRunner:
     def __enter__(self) -> Self:
         use_threads(self._options.threads)
         self._loaded = load(self._artifact.path)
+        packing.promise(self._artifact.path)
         return self
 
     def __exit__(
