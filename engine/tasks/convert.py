@@ -100,7 +100,7 @@ def _work(
         options = read(known.options, asked.options, known.label)
         context.progress(f"{known.label} on {made.label}", 0.05)
         data = request.get("data")
-        samples = WatchedSamples(_samples(data, artifact, known))
+        samples = WatchedSamples(_samples(data, artifact, known.wants))
         given = changes.Given(samples, context.progress, request.get("goal", ""))
         done = changes.handler(known.name, made.name)(artifact, path, options, given)
         return replace(done, step=_with_data(done.step, samples, data))
@@ -108,10 +108,10 @@ def _work(
     return change if request["change"] else convert
 
 
-def _samples(data: Any, artifact: Artifact, known: changes.Pass) -> Samples:
-    """What a pass reads: the part of the data that never judges, else our text or random values."""
+def _samples(data: Any, artifact: Artifact, wants: str = "") -> Samples:
+    """What is read: the part of the data that never judges, else our text or random values."""
     given = parse(Dataset, data) if data is not None else None
-    if known.wants == "text" and (given is None or given.kind != "text"):
+    if wants == "text" and (given is None or given.kind != "text"):
         return OwnText()
     if given is None:
         return DrawnSamples(artifact.signature)
