@@ -16,7 +16,7 @@ from engine.changes import Given, handles
 from engine.data.model import RECOMMENDED, Samples
 from engine.errors import BadRequest, UnsupportedModel
 from engine.files import size_of
-from engine.layers import layer_of, matching
+from engine.layers import census, give_names, layer_of, listed, matching
 from engine.lazy import Requirement
 from engine.onnxfile import (
     PROTOBUF_LIMIT,
@@ -40,7 +40,6 @@ LEFT = frozenset(
 )
 """ONNX Runtime would quantize these, too: much is lost in them and nothing gained."""
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
-_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,23 @@ class _Work:
     options: Int8StaticOptions
 
 
-@handles("int8-static", "onnx")
+def _no_faster(target: str) -> str:
+    """What is known of the formats the pairs go on to."""
+    if target == "savedmodel":
+        return (
+            "A quarter of the size, but two to four times slower than in float (ResNet-50, a small "
+            "BERT): TensorFlow computes in float and rounds after each layer. LiteRT is what "
+            "computes in 8 bits."
+        )
+    return ""
+
+
+@handles(
+    "int8-static",
+    "onnx",
+    onward=("savedmodel", "tensorrt_plan", "tensorrt"),
+    caution=_no_faster,
+)
 def onnx(source: Artifact, out: Path, options: Int8StaticOptions, given: Given) -> Conversion:
     """By ONNX Runtime's quantizer, with ranges from ``given.samples`` and signs for the target."""
     signs = signs_for(options.signs, given.target)
@@ -72,7 +87,8 @@ def onnx(source: Artifact, out: Path, options: Int8StaticOptions, given: Given) 
     counted, report = _said(graph_only(out), work)
     told = {**asdict(options), "signs": signs.name, "samples": read}
     version = Requirement("onnxruntime", "onnxruntime").version or ""
-    notes = (signs.why, *counted, *_about(given.samples, read), *notes)
+    beware = filter(None, (_no_faster(given.target),))
+    notes = (signs.why, *counted, *_about(given.samples, read), *beware, *notes)
     step = Step("quantize", "onnxruntime", version, told, notes)
     stamp(out, source, step)
     return Conversion(source.signature, step, report=report)
@@ -100,22 +116,22 @@ def _prepare(source: Artifact, out: Path) -> tuple[str, ...]:
         with onnx_errors("preparing the graph for quantization"):
             quant_pre_process(str(given), str(out), skip_symbolic_shape=True, **how)
     model = graph_only(out)
-    for index, node in enumerate(model.graph.node):
-        node.name = node.name or f"{node.op_type}_{index}"
+    give_names(model.graph)
     write_graph(model, out)
     return notes
 
 
-def _planned(graph: Path, signs: Signs, options: Int8StaticOptions) -> _Work:
+def _planned(path: Path, signs: Signs, options: Int8StaticOptions) -> _Work:
     """What is quantized. Raises UnsupportedModel where nothing is, BadRequest where all is left."""
     from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-    nodes = graph_only(graph).graph.node
+    graph = graph_only(path).graph
+    nodes = graph.node
     heavy = {node.name for node in nodes if node.op_type in HEAVY}
     if not heavy:
-        there = ", ".join(f"{name} ({n}×)" for name, n in Counter(n.op_type for n in nodes).items())
         raise UnsupportedModel(
-            f"Nothing to quantize: no convolution and no matrix product. There is: {there}.",
+            "Nothing to quantize: no convolution and no matrix product. "
+            f"There is: {census(graph)}.",
             hint="Keep it in float, or choose FP16.",
         )
     known = HEAVY if signs.inputs_only else sorted({*QLinearOpsRegistry, *QDQRegistry} - LEFT)
@@ -125,8 +141,8 @@ def _planned(graph: Path, signs: Signs, options: Int8StaticOptions) -> _Work:
             "Every convolution and matrix product is excluded: nothing is left to quantize.",
             hint="Name fewer layers.",
         )
-    large = size_of(graph.parent) > PROTOBUF_LIMIT
-    return _Work(graph, large, tuple(known), tuple(excluded), signs, options)
+    large = size_of(path.parent) > PROTOBUF_LIMIT
+    return _Work(path, large, tuple(known), tuple(excluded), signs, options)
 
 
 def _calibrated(
@@ -193,9 +209,7 @@ def _said(model: Any, work: _Work) -> tuple[tuple[str, ...], str]:
     light = Counter(node.op_type for node in rest if node not in heavy and node.input)
     notes = [f"{len(heavy) - len(floats)} of {len(heavy)} convolutions and products are in INT8."]
     if floats:
-        names = ", ".join(layer_of(node) or node.name for node in floats[:_SHOWN])
-        more = f" and {len(floats) - _SHOWN} more" if len(floats) > _SHOWN else ""
-        notes.append(f"In float: {names}{more}.")
+        notes.append(f"In float: {listed(floats)}.")
     lines = ["# Calibrated INT8", "", *notes, "", "| node | operator | layer | |", "|-|-|-|-|"]
     for node in heavy:
         how = "INT8"
