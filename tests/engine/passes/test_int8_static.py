@@ -13,10 +13,10 @@ from engine import processor
 from engine.data.drawn import DrawnSamples
 from engine.data.model import Samples
 from engine.errors import BadRequest, UnsupportedModel
-from engine.nvidia import GraphOptions
+from engine.knowledge import pass_reach
 from engine.onnxfile import file_of, load
 from engine.passes.int8_static.signs import signs_for
-from engine.registry import edge
+from engine.registry import edge, format_named
 from engine.types import Artifact, Change
 from tests import models
 from tests.engine.passes.given import ListedSamples
@@ -132,15 +132,26 @@ def test_tensorrt_takes_what_is_made_for_it(digits: Artifact, tmp_path: Path) ->
     zeros = pairs(made)
     assert zeros and all(item.dtype == np.int8 and not item.any() for item in zeros.values())
     plan = models.converted(made, "tensorrt_plan", tmp_path / "plan")
-    notes = " ".join(edge("onnx", "tensorrt_plan")(made, tmp_path / "again", _options()).step.notes)
+    notes = " ".join(
+        edge("onnx", "tensorrt_plan")(
+            made, tmp_path / "again", format_named("tensorrt_plan").options()
+        ).step.notes
+    )
     assert "3 of 3 convolutions and products run in INT8" in notes
     assert file_of(plan.path).is_file()
 
 
-def _options() -> GraphOptions:
-    from engine.registry import format_named
-
-    return format_named("tensorrt_plan").options()
+def test_tensorflow_computes_the_pairs_as_onnx_runtime_does(
+    digits: Artifact, tmp_path: Path
+) -> None:
+    made = quantized(digits, tmp_path / "made", target="savedmodel")
+    there = models.converted(made, "savedmodel", tmp_path / "there")
+    feed = {"image": np.random.default_rng(0).random((3, 1, 8, 8), np.float32)}
+    exact = models.infer(made, feed)["logits"]
+    # A value between two steps may be rounded to either: one step of the output's 255.
+    step = float(np.ptp(exact)) / 100
+    assert np.abs(models.infer(there, feed)["logits"] - exact).max() < step
+    assert "LiteRT" in pass_reach(digits, "savedmodel")["int8-static"].reason
 
 
 def test_weights_beside_the_graph_are_read_and_written(
