@@ -82,7 +82,7 @@ class _Hunt:
         artifact = self._work.make(self._target(many)).artifact if many else self.start
         value = self._value(artifact)
         self.trials[many] = Trial(
-            excluded=tuple(one.layer or one.node for one in excluded),
+            excluded=tuple(f"{one.layer or one.node} ({one.operator})" for one in excluded),
             artifact_id=artifact.id,
             size_bytes=artifact.size_bytes,
             value=value,
@@ -107,9 +107,9 @@ class _Hunt:
     def _value(self, artifact: Artifact) -> float | None:
         """Its quality, in the unit of the goal."""
         verification = self._judge.verify(artifact, before_pruning(artifact, self._work.model))
+        quality = self._judge.weigh(artifact)  # kept with each, whatever the goal
         if self.request.goal.kind == "sqnr":
             return least_sqnr(verification)
-        quality = self._judge.weigh(artifact)
         if self.request.goal.kind == "accuracy":
             held = accuracy(quality) if quality else None
             return None if held is None else -100 * held.difference

@@ -227,7 +227,7 @@ class Goal:
             return f"{abs(value):.1f} points of accuracy {'won' if won else 'lost'}"
         if self.kind == "agreement":
             return f"the same answer as the original {value:.1f} % of the time"
-        return f"an SQNR of {value:.1f} dB at least"
+        return f"an SQNR of {value:.1f} dB"
 
     def met_by(self, value: float | None) -> bool:
         """Whether a figure reaches it; one that could not be had does not."""

@@ -31,10 +31,20 @@ def fewest(most: int, meets: Callable[[int], bool]) -> int | None:
     return high
 
 
+HANDING_ON = frozenset(
+    (
+        *("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Concat", "Split", "Slice"),
+        *("Gather", "Expand", "Identity", "MaxPool", "Pad"),
+    )
+)
+"""Operators that give values as they got them: in float or not, the values are the same."""
+
+
 def candidates(worst_first: Sequence[LayerError]) -> Sequence[LayerError]:
     """Those that may be left in float, worst first: all before the heavy one that loses least."""
-    heavy = [place for place, one in enumerate(worst_first) if one.operator in HEAVY]
-    return worst_first[: heavy[-1]] if heavy else ()
+    those = [one for one in worst_first if one.operator not in HANDING_ON]
+    heavy = [place for place, one in enumerate(those) if one.operator in HEAVY]
+    return those[: heavy[-1]] if heavy else []
 
 
 def exclusion(layers: Sequence[LayerError]) -> str:

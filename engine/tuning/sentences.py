@@ -161,7 +161,7 @@ def _conclusion(found: Explanation) -> Iterator[str]:
     elif own.share("conversion") > _MUCH_CONVERTED:
         yield (
             "So: what the kernels gain goes into conversions. Leave the layers around them in "
-            "float, or quantize the operators between them, too."
+            "float, or take the operators between them to few bits, too."
         )
     elif found.pairs and own.share("float") > _MUCH_FLOAT:
         yield "So: much of it still runs in float, and only the rest can gain."

@@ -52,13 +52,13 @@ def _data(model_id: str, key: str) -> tuple[str | None, bool]:
     known = {one.id: one for one in engine.data_of(model_id)}
     chosen = st.selectbox(
         "Samples",
-        [*known, None],
+        [*known, ""],
         format_func=lambda one: known[one].name if one else _RANDOM,
         key=f"{key}-data",
         help="Calibrated on one part of it, judged on the other. Figures from random values mean "
         "little.",
     )
-    return chosen, bool(chosen and known[chosen].labelled)
+    return chosen or None, bool(chosen and known[chosen].labelled)
 
 
 def _search(artifact: Artifact, key: str, data_id: str | None, *, labelled: bool) -> None:
@@ -73,7 +73,7 @@ def _search(artifact: Artifact, key: str, data_id: str | None, *, labelled: bool
     limit = right.number_input(f"Limit, {unit}", 0.0, most, usual, key=f"{key}-limit-{kind}")
     st.caption(
         "The layers that lose most by themselves go first; each try is an artifact of its own, "
-        "verified, and stays below."
+        "verified, and stays on this page."
     )
     if st.button("Search", type="primary", icon=":material/search:", key=f"{key}-search"):
         goal = Goal(kind, float(limit))
@@ -88,7 +88,7 @@ def _tried(search: Search, *, dark: bool) -> None:
     charts.draw(of_trials(search, dark=dark), f"trials-{search.artifact_id}")
     if search.found and search.found != search.artifact_id:
         st.caption("It is among the artifacts on this page. In the shell:")
-        st.code(f"--to {search.target}", language="shell", wrap_lines=True)
+        st.code(f'--to "{search.target}"', language="shell", wrap_lines=True)
 
 
 def by_depth(found: Sensitivity, *, dark: bool) -> charts.Chart:

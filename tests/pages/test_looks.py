@@ -101,7 +101,7 @@ def test_layers_and_the_search_stand_on_the_card(card: AppTest) -> None:
     said = words(app)
     assert "It diverges first at depth 2 of 2, last (Gemm): 15.0 dB" in said
     assert "With 1 layer left in float the goal is met." in said
-    assert "--to onnx+int8-static:exclude=n2" in said
+    assert '--to "onnx+int8-static:exclude=n2"' in said
     assert len(app.get("plotly_chart")) == 2
 
 

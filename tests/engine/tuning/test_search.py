@@ -31,9 +31,14 @@ def layer(name: str, operator: str = "Conv") -> LayerError:
 
 
 def test_one_heavy_layer_at_least_is_left_to_quantize() -> None:
-    order = [layer("a"), layer("b", "Add"), layer("c"), layer("d", "MaxPool")]
+    order = [layer("a"), layer("b", "Add"), layer("c"), layer("d", "Mul")]
     assert [one.node for one in candidates(order)] == ["a", "b"]
-    assert candidates([layer("d", "MaxPool")]) == ()
+    assert candidates([layer("d", "Mul")]) == []
+
+
+def test_what_hands_values_on_is_not_worth_a_try() -> None:
+    order = [layer("a", "Reshape"), layer("b"), layer("c", "MaxPool"), layer("d")]
+    assert [one.node for one in candidates(order)] == ["b"]
 
 
 def test_names_are_written_as_the_option_reads_them() -> None:
