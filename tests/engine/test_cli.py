@@ -13,7 +13,10 @@ import pytest
 
 from engine import cli, registry, store
 from engine.cli import main
+from engine.jobs.steps import DirectSteps
+from engine.pipeline import ConvertRequest, convert
 from engine.reports.export import import_report
+from tests.conftest import Library, ignore
 from tests.engine.store.conftest import a_model
 from tests.models import onnx_model
 
@@ -105,6 +108,18 @@ def test_all_means_every_format_the_model_reaches(workspace: Path) -> None:
     reached = [name for name in registry.targets("onnx", original) if name != "onnx"]
     assert found and [target.format for target in found] == reached
     assert not any(target.options for target in found)
+
+
+def test_a_sample_gets_to_every_format_it_reaches(library: Library) -> None:
+    targets = cli._every_target(library.model_id)
+    assert {"exported", "onnx", "savedmodel", "tensorrt_plan", "torchscript"} <= {
+        target.format for target in targets
+    }
+    made = convert(DirectSteps("all", ignore), ConvertRequest(library.model_id, targets))
+    assert not made["failures"]
+    found = [store.artifacts.load(artifact_id) for artifact_id in made["artifacts"]]
+    assert [artifact.target for artifact, _ in found] == list(targets)
+    assert all(verdict is not None and verdict.verdict.usable for _, verdict in found)
 
 
 def test_the_folder_of_the_report_must_be_there(workspace: Path, tmp_path: Path) -> None:
