@@ -93,6 +93,8 @@ def print_report(report: Report) -> None:
     for judged in found.verifications:
         words = f"{judged.label}: {judged.verdict}. {judged.sentence}"
         console.print(Text(words), soft_wrap=True)
+    for label, sentence, _ in found.quality.rows if found.quality else ():
+        console.print(Text(f"{label}: {sentence}"), soft_wrap=True)
     for name, sentence in found.failures.items():
         console.print(Text(f"{name}: not made. {sentence}"), soft_wrap=True)
     print_table(found.verdicts.caption, found.verdicts.columns, found.verdicts.rows)

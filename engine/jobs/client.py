@@ -64,7 +64,7 @@ def submit_convert(request: ConvertRequest) -> str:
     labels = map(changes.label_of, request.targets)
     name = store.models.load(request.model_id).name
     if request.data_id:
-        store.data.load(request.data_id)
+        store.data.load_for(request.model_id, request.data_id)
     return submit("convert", f"Convert {name} to {', '.join(labels)}", request)
 
 

@@ -26,7 +26,7 @@ def convert(steps: Steps, request: ConvertRequest) -> dict[str, Any]:
     Gives ``{"artifacts": [id, …], "failures": {key of the target: sentence}}``.
     """
     model = store.models.runnable(request.model_id)
-    data = store.data.load(request.data_id) if request.data_id else None
+    data = store.data.load_for(model.id, request.data_id) if request.data_id else None
     labels = [changes.label_of(target) for target in request.targets]
     steps.plan(
         (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from engine import __version__
@@ -94,12 +94,20 @@ def _command(
     asked = (*(artifact.target.key for artifact in made if not artifact.is_original), *failures)
     targets = ",".join(dict.fromkeys(asked)) or model.artifact.format
     variants = measurement.plan.variants
-    data = next((found.data_name for artifact in made for found in artifact.quality), None)
+    data = next((name for artifact in made for name in _data(artifact)), None)
     line = ["python", "-m", "engine", "run", *_source(model), "--to", targets, "--preset", preset]
     line += ["--data", data] if data else []
     line += ["--batch", ",".join(str(b) for b in sorted({v.batch for v in variants}))]
     line += ["--threads", str(variants[0].threads), "--report", "out.json"]
     return shlex.join(line)
+
+
+def _data(artifact: ReportArtifact) -> Iterator[str]:
+    """The data it was judged by, and what its passes read of a person's."""
+    yield from (found.data_name for found in artifact.quality)
+    for step in artifact.lineage:
+        if "data sha256" in step.options:
+            yield str(step.options["data"])
 
 
 def _source(model: Model) -> list[str]:

@@ -37,6 +37,17 @@ def load(data_id: str) -> Dataset:
     return _read(document)
 
 
+def load_for(model_id: str, data_id: str) -> Dataset:
+    """The data set of that id, made for that model. Raises NotFound, BadRequest."""
+    found = load(data_id)
+    if found.model_id != model_id:
+        raise BadRequest(
+            f"The data {found.name!r} was made ready for another model.",
+            hint="Bring it again for this one: each model takes it in its own shapes and types.",
+        )
+    return found
+
+
 def of_model(model_id: str) -> tuple[Dataset, ...]:
     """The data of a model, newest first."""
     query = (

@@ -46,6 +46,7 @@ def test_what_is_there_is_picked_shown_and_part_of_the_request(
     picker = next(box for box in app.selectbox if box.label == "Data")
     assert picker.value == digits.id
     click(app, "Convert and verify")
+    assert "job" in app.query_params, words(app)
     assert store.jobs.load(app.query_params["job"]).request["data_id"] == digits.id
     engine.cancel(app.query_params["job"])
 

@@ -104,6 +104,12 @@ def test_another_data_set_is_another_job(digits: Dataset) -> None:
     assert len({fingerprint(request) for request in requests}) == 2
 
 
+def test_data_is_of_one_model(digits: Dataset) -> None:
+    assert store.data.load_for(digits.model_id, digits.id) == digits
+    with pytest.raises(BadRequest, match="made ready for another model"):
+        store.data.load_for("other", digits.id)
+
+
 def test_data_is_forgotten_with_its_files(library: Library) -> None:
     request = pipeline.DataRequest(library.model_id, "builtin", "digits")
     made = pipeline.prepare_data(DirectSteps("again", ignore), request)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engine.data.drawn import RANDOM
 from engine.errors import BadRequest
 from engine.quality.model import Quality
 from engine.records import dump
@@ -18,6 +19,7 @@ from engine.reports.export import export_csv, export_json, export_markdown
 from engine.reports.figures import figures
 from engine.reports.model import Report
 from engine.reports.render import export_html
+from engine.types import Step
 from tests.engine.reports.made import report
 
 FOUND = Quality(
@@ -55,6 +57,15 @@ def test_the_csv_has_every_answer() -> None:
         ("digits", "3", "2", "2"),
     ]
     assert any(row["phase"] == "measured" and row["answer"] == "" for row in rows)
+
+
+def test_values_that_were_drawn_are_warned_of() -> None:
+    made = report()
+    step = Step("quantize", "onnxruntime", "1", {"data": RANDOM, "samples read": 100})
+    artifacts = tuple(replace(one, lineage=(*one.lineage, step)) for one in made.artifacts[1:])
+    found = figures(replace(made, artifacts=(made.artifacts[0], *artifacts)))
+    assert any(warning.startswith("Made from random values") for warning in found.warnings)
+    assert not any("random values" in warning for warning in figures(made).warnings)
 
 
 def test_it_comes_back_equal() -> None:
