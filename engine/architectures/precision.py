@@ -9,8 +9,13 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from engine.architectures.surgery import Surgery
-from engine.errors import InvalidModel, UnsupportedModel
+from engine.errors import EngineError, InvalidModel, UnsupportedModel
+from engine.tensors import arrays_of, tensors_for, torch_errors
+from engine.types import Signature
+from engine.verify.inputs import feed
 
 
 def applied(whole: Any, bare: Any, surgery: Surgery) -> Any:
@@ -30,6 +35,27 @@ def quantizable(module: Any) -> tuple[str, ...]:
     """The names of the layers that INT8 dynamic takes."""
     kinds = _quantized_kinds()
     return tuple(name for name, item in module.named_modules() if isinstance(item, kinds))
+
+
+def check(whole: Any, signature: Signature, precision: str) -> None:
+    """Run it once. Raises UnsupportedModel where its code does not take the precision."""
+    import torch
+
+    try:
+        with torch_errors(f"running the model in {precision}"), torch.inference_mode():
+            tensors = tensors_for(feed(signature, "random", 1, 0), signature)
+            found = arrays_of(whole(*tensors), signature)
+    except EngineError as error:
+        raise UnsupportedModel(
+            f"This model does not run in {precision} here: {error.message}",
+            hint="Choose another precision, or ONNX, where passes work on the graph.",
+        ) from error
+    for name, array in found.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise UnsupportedModel(
+                f"In {precision} the output {name!r} leaves the range of numbers.",
+                hint="Choose another precision.",
+            )
 
 
 def _kept(bare: Any, names: Sequence[str]) -> tuple[Any, ...]:

@@ -10,16 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from engine.architectures import folder, precision, surgery
 from engine.changes import Given, handles
-from engine.data.drawn import DrawnSamples
-from engine.errors import EngineError, UnsupportedModel
+from engine.errors import UnsupportedModel
 from engine.lazy import Requirement
 from engine.registry import Conversion
-from engine.tensors import arrays_of, tensors_for, torch_errors
-from engine.types import Artifact, Step
+from engine.types import Artifact, Scalar, Step
 
 _TORCH = Requirement("torch", "torch")
 _ENGINES = {
@@ -68,14 +64,14 @@ def int8_dynamic(source: Artifact, out: Path, options: Options, given: Given) ->
     done = replace(surgery.read(source.path), precision="int8", per_channel=options.per_channel)
     folder.rewrite(source.path, out, bare, done=done)
     given.progress("Running it in 8 bits", 0.6)
-    _try(out, source)
+    precision.check(folder.build(out), source.signature, "8 bits")
     engine = str(torch.backends.quantized.engine)
     said = (
         f"{len(layers)} layers with {100 * share:.1f} % of the weights are computed in 8 bits, by "
         f"{_ENGINES.get(engine, engine)}.",
         *_NOTES,
     )
-    asked = {"engine": engine, "per_channel": options.per_channel}
+    asked: dict[str, Scalar] = {"engine": engine, "per_channel": options.per_channel}
     step = Step("quantize", "torch.ao.quantization", _TORCH.version or "", asked, said)
     return Conversion(source.signature, step)
 
@@ -85,25 +81,3 @@ def _share(bare: Any, layers: tuple[str, ...]) -> float:
     inside = sum(item.numel() for name in layers for item in modules[name].parameters())
     whole = sum(item.numel() for item in bare.parameters())
     return float(inside / whole)
-
-
-def _try(out: Path, source: Artifact) -> None:
-    """Run what was made, once. Raises UnsupportedModel where its code looks into the layers."""
-    import torch
-
-    given = next(DrawnSamples(source.signature, 1).feeds())
-    try:
-        module = folder.build(out)
-        with torch_errors("running the quantized model"), torch.inference_mode():
-            found = arrays_of(module(*tensors_for(given, source.signature)), source.signature)
-    except EngineError as error:
-        raise UnsupportedModel(
-            f"This model does not run with 8-bit layers: {error.message}",
-            hint="Convert it to ONNX, where INT8 dynamic is done on the graph.",
-        ) from error
-    for name, array in found.items():
-        if array.dtype.kind == "f" and np.isnan(array).all():
-            raise UnsupportedModel(
-                f"In 8 bits the output {name!r} is not a number anywhere.",
-                hint="Choose another precision.",
-            )

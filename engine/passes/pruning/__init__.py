@@ -4,10 +4,10 @@ Both can be followed by a short training on labelled samples, which brings accur
 """
 
 from engine.changes import Pass
-from engine.passes.pruning import channels, weights
+from engine.passes.pruning import channels, graph, weights
 from engine.passes.pruning.options import PruneChannelsOptions, PruneWeightsOptions
 
-__all__ = ["PASSES", "channels", "weights"]
+__all__ = ["PASSES", "channels", "graph", "weights"]
 
 PASSES = (
     Pass(
