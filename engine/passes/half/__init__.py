@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from engine.changes import Pass
-from engine.passes.half import onnx
+from engine.passes.half import onnx, torch
 from engine.passes.half.options import HalfOptions
 
-__all__ = ["PASSES", "HalfOptions", "onnx"]
+__all__ = ["PASSES", "HalfOptions", "onnx", "torch"]
 
 PASSES = (
     Pass(
