@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
 import streamlit as st
 
 import engine
-from engine import Change, Model, Pass, Target
+from engine import Change, Model, Pass, Reach, Target
 from pages.components import options, state, table
 from pages.components.artifacts import megabytes
 
@@ -19,6 +19,8 @@ _KINDS = {
     "pruning": ("Pruning", "Nothing pruned"),
 }
 _Combination = tuple[Change, ...]
+_Reach = Mapping[str, Mapping[str, Reach]]
+"""By format and pass: whether it can be done, and what to know of it."""
 
 
 def grid(model: Model, targets: Sequence[Target]) -> tuple[Target, ...]:
@@ -28,7 +30,7 @@ def grid(model: Model, targets: Sequence[Target]) -> tuple[Target, ...]:
     known = engine.list_passes()
     open_ = {p for found in reach.values() for p, item in found.items() if item.reachable}
     picked = [
-        _kind(kind, [p for p in known.values() if p.kind == kind and p.name in open_])
+        _kind(kind, [p for p in known.values() if p.kind == kind and p.name in open_], reach)
         for kind in ("pruning", "precision")
     ]
     _closed(names, reach)
@@ -63,7 +65,7 @@ def _combinations(picked: Sequence[Sequence[Change | None]]) -> list[_Combinatio
     return [tuple(change for change in row if change) for row in product(*picked)]
 
 
-def _kind(kind: str, offered: Sequence[Pass]) -> Sequence[Change | None]:
+def _kind(kind: str, offered: Sequence[Pass], reach: _Reach) -> Sequence[Change | None]:
     """The passes of one kind, several at once: each is an artifact of its own."""
     if not offered:
         return [None]
@@ -81,11 +83,21 @@ def _kind(kind: str, offered: Sequence[Pass]) -> Sequence[Change | None]:
     for one in offered:
         if one.name in names:
             st.caption(f"**{one.label}.** {one.sentence}")
+            _particulars(one, reach)
             changes += [Change(one.name, chosen) for chosen in options.chosen(one.name, one)]
     return changes
 
 
-def _closed(names: Sequence[str], reach: dict[str, dict[str, engine.Reach]]) -> None:
+def _particulars(one: Pass, reach: _Reach) -> None:
+    """What is to be known of the pass on one format: where it is done, what to beware of."""
+    formats = engine.list_formats()
+    for name, found in reach.items():
+        said = found[one.name].reason.removeprefix(one.sentence).strip()
+        if found[one.name].reachable and said:
+            st.caption(f"On {formats[name].label}: {said}")
+
+
+def _closed(names: Sequence[str], reach: _Reach) -> None:
     """What cannot be done on the way to a format, and why."""
     formats, known = engine.list_formats(), engine.list_passes()
     rows = [
@@ -95,5 +107,7 @@ def _closed(names: Sequence[str], reach: dict[str, dict[str, engine.Reach]]) -> 
         if not item.reachable
     ]
     if rows:
-        with st.expander("Passes that cannot be done on these formats, and why"):
-            table.show(rows)
+        label = "Passes that cannot be done on these formats, and why"
+        with st.expander(label, key=state.CLOSED_PASSES, on_change="rerun") as box:
+            if box.open:
+                table.show(rows)
