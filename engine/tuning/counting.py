@@ -16,6 +16,8 @@ _LAYOUT = {
     *("ReorderInput", "ReorderOutput", "Transpose", "Reshape", "Concat", "Split", "Slice"),
     *("Gather", "Unsqueeze", "Squeeze", "Flatten", "Expand", "Identity", "MemcpyFromHost"),
 }
+_UNPACKED = {"MatMulNBits", "GatherBlockQuantized"}
+"""Their weights are in few bits and are unpacked; what is multiplied is float."""
 _EIGHT_BITS = {"int8", "uint8"}
 _HALVES = {"float16", "bfloat16"}
 _CONVOLUTIONS = {"Conv", "FusedConv", "QLinearConv", "ConvInteger", "NhwcFusedConv"}
@@ -37,6 +39,8 @@ def kind_of(operator: str, inputs: Sequence[Shaped], outputs: Sequence[Shaped]) 
         return "conversion"
     if operator in _LAYOUT:
         return "layout"
+    if operator in _UNPACKED:
+        return "float"
     types = {kind for kind, _ in (*inputs, *outputs)}
     if types & _EIGHT_BITS:
         return "int8"

@@ -88,7 +88,9 @@ def _onnx(
     before: Profile | None = None
     if baseline is not None:
         progress(f"Profiling {registry.named(baseline)}", 0.6)
-        before, _ = profile_onnx(baseline, given, threads, found.machine, scratch / "before")
+        before, _ = profile_onnx(
+            baseline, _feed(baseline), threads, found.machine, scratch / "before"
+        )
     pairs = pairs_in(artifact.path)
     left = left_unfused(graph) if pairs else ()
     return replace(found, profile=own, baseline=before, pairs=pairs, unfused=left)
@@ -107,7 +109,7 @@ def _torch(
     before = None
     if baseline is not None:
         progress(f"Profiling {registry.named(baseline)}", 0.6)
-        before = profile_torch(baseline, given, threads)
+        before = profile_torch(baseline, _feed(baseline), threads)
     return replace(found, profile=own, baseline=before)
 
 
@@ -134,6 +136,16 @@ def _weights(artifact: Artifact) -> Iterable[np.ndarray[Any, Any]]:
                 yield numpy_helper.to_array(item)
         return
     module = registry.load(artifact)
-    for tensor in module.parameters():
-        if tensor.ndim > 1 and tensor.numel() > _MANY:
+    for tensor in _of_module(module):
+        if tensor.ndim > 1 and tensor.numel() > _MANY and tensor.is_floating_point():
             yield tensor.detach().float().numpy()
+
+
+def _of_module(module: Any) -> Iterable[Any]:
+    """Its parameters, or the constants in its graph that freezing made of them."""
+    if found := list(module.parameters()):
+        return found
+    graph = module.inlined_graph  # held: its nodes go with it
+    nodes = graph.findAllNodes("prim::Constant")
+    held = (node for node in nodes if "value" in node.attributeNames())
+    return [node.t("value") for node in held if node.kindOf("value") == "t"]

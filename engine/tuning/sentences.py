@@ -79,7 +79,8 @@ def _kernels(found: Explanation) -> Iterator[str]:
     own = found.profile
     if own is None:
         return
-    parts = [f"{_percent(own.share('int8'))} of the time is spent in INT8 kernels"]
+    some = own.share("int8")
+    parts = [f"{_percent(some) if some else 'None'} of the time is spent in INT8 kernels"]
     kinds: tuple[tuple[TimeKind, str], ...] = (
         ("conversion", "in conversions from one number type to another"),
         ("half", "in 16-bit kernels"),
@@ -163,7 +164,7 @@ def _conclusion(found: Explanation) -> Iterator[str]:
             "So: what the kernels gain goes into conversions. Leave the layers around them in "
             "float, or take the operators between them to few bits, too."
         )
-    elif found.pairs and own.share("float") > _MUCH_FLOAT:
+    elif (found.pairs or own.share("int8")) and own.share("float") > _MUCH_FLOAT:
         yield "So: much of it still runs in float, and only the rest can gain."
     elif machine.int8_gops < machine.float_gops * (1 + _SAME):
         yield "So: on this processor 8-bit arithmetic itself is no faster than float."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from engine.tuning import sentences
 from engine.tuning.counting import kind_of, operations
 from engine.tuning.explaining import explain
 from engine.tuning.model import Explanation, Machine, OperatorTime, Profile, Unfused
-from engine.types import Artifact, Change
+from engine.types import Artifact, Change, Signature
 from tests import models
 from tests.engine.tuning.test_sensitivity import never_mind
 
@@ -108,6 +109,37 @@ def test_torchscript_is_profiled_by_pytorch(tmp_path: Path) -> None:
     assert found.profile is not None
     assert any("conv" in one.operator for one in found.profile.operators)
     assert found.profile.share("int8") == 0
+    assert any("None of the time is spent in INT8 kernels" in said for said in found.sentences)
+
+
+def test_zeros_are_found_in_a_frozen_torchscript_too(tmp_path: Path) -> None:
+    """Freezing turns parameters into constants of the graph."""
+
+    def halved(tensor: Any) -> Any:
+        if tensor.ndim > 1:
+            tensor.flatten()[::2] = 0
+        return tensor
+
+    plain = models.eager(tmp_path / "eager", change=halved)
+    made = models.converted(plain, "torchscript", tmp_path, freeze=True)
+    found = explain(made, None, HERE, tmp_path / "scratch", never_mind)
+    assert found.zeros == pytest.approx(0.5, abs=0.01)
+
+
+def test_what_a_machine_reached_once_it_can_reach() -> None:
+    busy = replace(HERE, float_gops=30.0, memory_gbs=12.0)
+    assert HERE.best(busy) == replace(HERE, memory_gbs=12.0)
+
+
+def test_a_writer_of_text_is_told_what_memory_allows(tmp_path: Path) -> None:
+    """10 GB/s over 2 MB of weights: 5,000 times a second, and no profile to look into."""
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF")
+    made = replace(models.artifact("gguf", path, Signature(())), size_bytes=2_000_000)
+    found = explain(made, None, HERE, tmp_path, never_mind)
+    assert found.profile is None
+    assert any("at most 5,000 tokens/s" in said for said in found.sentences)
+    assert found.sentences[-1].startswith("Assay has no profiler for GGUF")
 
 
 def test_what_is_faster_is_called_so_and_needs_no_conclusion() -> None:
@@ -145,6 +177,7 @@ def test_what_operators_do_is_read_from_their_types() -> None:
     assert kind_of("QLinearConv", [eight], [eight]) == "int8"
     assert kind_of("DynamicQuantizeMatMul", [floats, ("int8", (8, 8))], [floats]) == "int8"
     assert kind_of("DequantizeLinear", [eight], [floats]) == "conversion"
+    assert kind_of("MatMulNBits", [floats, ("uint8", (8, 1, 4))], [floats]) == "float"
     assert kind_of("Softmax", [floats], [floats]) == "float"
     assert kind_of("MatMul", [("float16", (1, 8))], [("float16", (1, 8))]) == "half"
 
