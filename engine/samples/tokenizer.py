@@ -43,6 +43,9 @@ def train() -> bytes:
         vocab_size=SIZE,
         byte_fallback=True,
         character_coverage=1.0,
+        # llama.cpp reads every sign as it is: what is normalized here would be other tokens there.
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
         max_sentence_length=1 << 16,
         num_threads=1,  # with more, the order of equal pairs would be chance
         minloglevel=2,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from engine import registry
+from engine import registry, texts
 from engine.errors import Reason, StorageFull, TaskFailed
-from engine.samples import llama7b, sample_named
+from engine.samples import llama7b, sample_named, tokenizer
 from engine.samples.llama7b import SHAPE, TYPES, Shape, available_memory, make, size_of
 from engine.tasks import identify
 from engine.types import RunnerOptions
@@ -44,6 +45,21 @@ def test_llama_cpp_runs_what_was_written(name: str, workspace: Path, tmp_path: P
         assert 0.1 < logits.std() < 10
         written = list(runner.generate("The river", 6, stop_at_end=False))  # type: ignore[attr-defined]
     assert len(written) == 6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [texts.held_out(), "two  spaces,  and at the end ", "a\ttab\n\nlines", "½ cup ﬁne ① café 🐈"],
+)
+def test_llama_cpp_reads_a_text_as_the_sample_tokenizer_does(text: str, tmp_path: Path) -> None:
+    """Nothing is normalized and no space left out: llama.cpp does neither."""
+    exact = replace(TINY, layers=1, vocabulary=tokenizer.SIZE)
+    make(exact, TYPES["Q8_0"], tmp_path / "model.gguf", lambda *_: None)
+    form = registry.format_named("gguf")
+    assert form.read_signature is not None
+    model = artifact("gguf", tmp_path / "model.gguf", form.read_signature(tmp_path / "model.gguf"))
+    with registry.open_runner(model, RunnerOptions()) as runner:
+        assert runner.tokenize(text) == tokenizer.encode(text)  # type: ignore[attr-defined]
 
 
 def test_it_is_brought_like_any_sample(
