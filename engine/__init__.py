@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from engine.samples import samples as list_samples
     from engine.sources import data_folder, models_folder
     from engine.sources.uploads import save as save_upload
+    from engine.store.artifacts import matrix_of as importance_matrix
     from engine.store.artifacts import report_of as conversion_report
     from engine.store.library import (
         artifacts_of,
@@ -223,6 +224,7 @@ __all__ = [
     "has_layers",
     "has_listings",
     "import_report",
+    "importance_matrix",
     "job",
     "label_of",
     "list_architectures",
@@ -306,7 +308,7 @@ _PLACES = {
     "engine.samples": "Sample list_samples=samples",
     "engine.sources": "data_folder models_folder",
     "engine.sources.uploads": "save_upload=save",
-    "engine.store.artifacts": "conversion_report=report_of",
+    "engine.store.artifacts": "conversion_report=report_of importance_matrix=matrix_of",
     "engine.store.library": (
         "artifacts_of data_of data_picture delete_data delete_model delete_report "
         "explanation_of list_models=models list_reports=reports model quality_of report revoke "

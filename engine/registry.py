@@ -90,6 +90,8 @@ class Format:
 
 LISTINGS = "listings.json"
 """The name of what a file says of itself at length, in the folder that holds the original."""
+MATRIX = "imatrix.gguf"
+"""The name of the importance matrix in the folder of an artifact that was quantized with one."""
 REPORT = "export.md"
 """The name of a conversion's report, in the folder that holds the artifact."""
 

@@ -1,4 +1,7 @@
-"""``GET /api/v1/artifacts/{id}``: an artifact's file, or its folder as a zip made on the way."""
+"""``GET /api/v1/artifacts/{id}``: an artifact's file, or its folder as a zip made on the way.
+
+``…/importance-matrix``: what it was quantized with, where it was.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,21 @@ async def download(request: Request) -> Response:
     headers |= _attachment(f"{artifact.path.name}.zip")
     body = iterate_in_threadpool(_zip(artifact.path))
     return StreamingResponse(body, media_type="application/zip", headers=headers)
+
+
+@answering
+async def matrix(request: Request) -> Response:
+    """The importance matrix that an artifact was quantized with, in llama.cpp's own file."""
+    artifact = await anyio.to_thread.run_sync(_find, request.path_params["id"])
+    path = store.artifacts.matrix_of(artifact)
+    if path is None:
+        raise NotFound(
+            "This artifact was made without an importance matrix.",
+            hint="Choose one in GGUF's options and convert the model again.",
+        )
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
+    headers |= _attachment(path.name)
+    return FileResponse(path, media_type="application/octet-stream", headers=headers)
 
 
 def _find(artifact_id: str) -> Artifact:
@@ -95,4 +113,7 @@ def _zip(folder: Path) -> Iterator[bytes]:
     yield pipe.take()
 
 
-ROUTES = [Route("/api/v1/artifacts/{id}", download, methods=["GET"])]
+ROUTES = [
+    Route("/api/v1/artifacts/{id}", download, methods=["GET"]),
+    Route("/api/v1/artifacts/{id}/importance-matrix", matrix, methods=["GET"]),
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from engine.errors import NotFound
 from engine.quality.model import Quality
 from engine.records import dump, parse
-from engine.registry import REPORT
+from engine.registry import MATRIX, REPORT
 from engine.store import documents
 from engine.store.database import insert_new, now, transaction
 from engine.store.schema import artifact as table
@@ -74,6 +75,12 @@ def report_of(artifact: Artifact) -> str:
         return ""
     with path.open(encoding="utf-8") as file:
         return file.read(_REPORT_SHOWN)
+
+
+def matrix_of(artifact: Artifact) -> Path | None:
+    """The importance matrix it was quantized with, if there was one."""
+    path = artifact.path.parent / MATRIX
+    return path if path.is_file() else None
 
 
 def save_verification(verification: Verification) -> None:

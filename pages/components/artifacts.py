@@ -30,6 +30,11 @@ def card(artifact: Artifact, verification: Verification | None) -> None:
             _badge(verification)
             st.space("stretch")
             graph.of_artifact(artifact)
+            if engine.importance_matrix(artifact):
+                address = f"/api/v1/artifacts/{artifact.id}/importance-matrix"
+                st.link_button(
+                    "Importance matrix", address, icon=":material/weight:", type="tertiary"
+                )
             if verification and verification.verdict.usable:
                 st.link_button(
                     "Download",

@@ -18,8 +18,8 @@ from engine.formats.gguf.quantizations import (
     GgufOptions,
     Quantization,
 )
-from engine.formats.gguf.weighing import MATRIX, processors, weigh
-from engine.registry import Conversion, Given, converter
+from engine.formats.gguf.weighing import processors, weigh
+from engine.registry import MATRIX, Conversion, Given, converter
 from engine.types import Artifact, Step
 
 _WHOLE = ("F32", "F16", "BF16", "F64")

@@ -13,11 +13,9 @@ from engine.errors import BadRequest
 from engine.formats.gguf.importance import compute
 from engine.formats.gguf.matrix import ImportanceMatrix, write_matrix
 from engine.formats.gguf.quantizations import DATA, NO_MATRIX, GgufOptions, Quantization
-from engine.registry import Given
+from engine.registry import MATRIX, Given
 from engine.types import Scalar
 
-MATRIX = "imatrix.gguf"
-"""The name of the matrix beside what it helped to quantize."""
 _FEW = 10_000
 """Tokens: with fewer, a matrix knows little of how the model is used."""
 

@@ -18,10 +18,9 @@ from engine.formats.gguf.importance import compute
 from engine.formats.gguf.matrix import Importance, ImportanceMatrix, read_matrix
 from engine.formats.gguf.quantizations import QUANTIZATIONS, GgufOptions
 from engine.formats.gguf.quantize import quantize
-from engine.formats.gguf.weighing import MATRIX
 from engine.options import choices
 from engine.records import dump
-from engine.registry import Conversion
+from engine.registry import MATRIX, Conversion
 from engine.tasks import convert
 from engine.types import Artifact, Signature
 from tests import models
