@@ -145,7 +145,7 @@ def _listing(listing: Listing) -> None:
     plain_number = st.column_config.NumberColumn(format="localized")
     st.dataframe(rows, hide_index=True, column_config=dict.fromkeys(numbers, plain_number))
     more = f", and {listing.more:,} more that are not shown" if listing.more else ""
-    st.caption(f"{len(listing.rows):,} rows{more}. A click on a cell shows the whole of it.")
+    st.caption(f"{len(listing.rows):,} rows{more}. A double click on a cell shows the whole of it.")
 
 
 def reach(model: Model) -> None:
