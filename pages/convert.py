@@ -32,7 +32,7 @@ def form(model: Model) -> None:
             )
             targets = passes.grid(model, choosing.targets(names))
             data_id = data.pick(model, targets)
-            passes.forecast(model, targets)
+            passes.forecast(model, targets, judged=data_id is not None)
             if st.button("Convert and verify", type="primary"):
                 submit(model, targets, data_id)
     unreachable = [item for item in reach.values() if not item.reachable]

@@ -9,11 +9,11 @@ from typing import Any
 
 from engine import changes, registry, store
 from engine.data.model import Dataset
-from engine.errors import EngineError, NoRoute, TaskCancelled, UnsupportedModel
+from engine.errors import EngineError, TaskCancelled, UnsupportedModel
 from engine.files import hash_path, publish, size_of
 from engine.jobs.protocol import Limits, Steps, Task
-from engine.knowledge import reach_from
 from engine.pipeline.judging import Judge, judging_steps
+from engine.pipeline.planning import edge_label, pass_label, planned, way
 from engine.pipeline.requests import ConvertRequest
 from engine.records import dump, fingerprint, parse
 from engine.settings import settings
@@ -31,12 +31,8 @@ def convert(steps: Steps, request: ConvertRequest) -> dict[str, Any]:
     model = store.models.runnable(request.model_id)
     data = store.data.load_for(model.id, request.data_id) if request.data_id else None
     labels = [changes.label_of(target) for target in request.targets]
-    steps.plan(
-        (
-            *(f"Make {label}" for label in labels),
-            *judging_steps(labels, data),
-        )
-    )
+    making = (step.label for step in planned(model.artifact, request.targets))
+    steps.plan((*making, *judging_steps(labels, data)))
     work = Work(steps, model, data)
     made: dict[str, Made] = {}
     failures: dict[str, str] = {}
@@ -109,10 +105,8 @@ class Work:
             "change": None,
             "data": dump(self.data) if reads else None,
         }
-        label = f"Convert to {changes.label_of(Target(asked.format, asked.options))}"
-        return self._task(
-            label, source, request, Target(asked.format, asked.options, source.passes)
-        )
+        made = Target(asked.format, asked.options, source.passes)
+        return self._task(edge_label(asked), source, request, made)
 
     def _pass(self, source: Artifact, change: Change, goal: str) -> Artifact:
         """One pass, on an artifact that may still refuse it, on the way to the format ``goal``."""
@@ -125,9 +119,8 @@ class Work:
             "data": dump(self.data),
             "goal": goal,
         }
-        label = f"{changes.words(change)} on {registry.named(source)}"
         asked = Target(source.format, source.options, (*source.passes, change))
-        return self._task(label, source, request, asked)
+        return self._task(pass_label(change, source.target), source, request, asked)
 
     def _task(
         self, label: str, source: Artifact, request: Mapping[str, Any], asked: Target
@@ -164,32 +157,6 @@ def _variant(source: Artifact, asked: Target, own: str) -> str:
     if asked.passes == source.passes:
         return ", ".join(filter(None, (own, *map(changes.words, asked.passes))))
     return ", ".join(filter(None, (source.variant, changes.words(asked.passes[-1]))))
-
-
-def way(artifact: Artifact, target: Target) -> tuple[tuple[Target, tuple[Change, ...]], ...]:
-    """Every stop from the artifact to the target, itself first, and the passes done at each.
-
-    Raises NoRoute, with the reason that the Model page gives, or UnsupportedModel for a pass.
-    """
-    stays = target.format == artifact.format and target.passes and not target.options
-    edges = () if stays else _route(artifact, target)
-    names = (artifact.format, *(end for _, end in edges))
-    done = changes.placed(names, target.passes)
-    last = len(names) - 1
-    return tuple(
-        (Target(name, target.options if index == last else {}), done[index])
-        for index, name in enumerate(names)
-    )
-
-
-def _route(artifact: Artifact, target: Target) -> tuple[tuple[str, str], ...]:
-    """The edges to a target. Raises NoRoute with the reason that the Model page gives."""
-    try:
-        return registry.route(artifact.format, target.format, artifact)
-    except NoRoute as error:
-        known = {reach.format: reach.reason for reach in reach_from(artifact)}
-        why = known.get(target.format, error.message)
-        raise NoRoute(why, hint=error.hint) from error
 
 
 @contextmanager

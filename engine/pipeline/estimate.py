@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine import changes, store
-from engine.errors import EngineError
 from engine.jobs.protocol import JobState
-from engine.pipeline.converting import way
+from engine.pipeline.planning import planned
 from engine.types import Model, Target
 
 _FIXED_S, _PER_GIB_S = 4.0, 60.0
@@ -17,7 +16,10 @@ _FIXED_S, _PER_GIB_S = 4.0, 60.0
 on two cores."""
 _KEPT = {"float16": 0.55, "bfloat16": 0.55, "int8": 0.3, "int8 calibrated": 0.3, "int4": 0.2}
 """The share of a file that a precision leaves, names and scales counted in."""
+_GRAPH_BYTES = 512 * 1024
+"""What a file holds beside its weights: half of it was the most of any sample."""
 _VERIFY, _ORIGINAL = "Verify", "Run the original"
+_JUDGE, _ORIGINAL_ON_DATA = "Judge", "Run the original on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,53 +35,38 @@ class Estimate:
     disk_bytes: int
 
 
-def estimate(model: Model, targets: Sequence[Target]) -> Estimate:
+def estimate(model: Model, targets: Sequence[Target], *, judged: bool = False) -> Estimate:
     """By what the same steps took here: on this model, else on others, scaled by their size.
 
-    Targets that cannot be made count for nothing: their reasons are told elsewhere.
+    ``judged``: there is data, on which the original and everything made is run as well. Targets
+    that cannot be made count for nothing: their reasons are told elsewhere.
     """
-    steps: dict[str, str] = {}
-    disk = 0
-    for target in targets:
-        try:
-            steps |= (found := _steps(model, target))
-        except EngineError:
-            continue
-        disk += _disk(model, target, len(found))
+    making = planned(model.artifact, targets)
+    if not making:
+        return Estimate(0, 0, 0.0, 0)
+    kinds = [_kind(step.label) for step in making]
+    kinds += [_ORIGINAL, *(_VERIFY for _ in targets)]
+    if judged:
+        kinds += [_ORIGINAL_ON_DATA, *(_JUDGE for _ in targets)]
     past = _past(model)
-    size = model.artifact.size_bytes
-    typical = _FIXED_S + _PER_GIB_S * size / 1024**3
-    seconds = [past.get(kind, typical) for kind in steps.values()]
-    known = sum(kind in past for kind in steps.values())
-    return Estimate(len(steps), known, sum(seconds), disk)
+    typical = _FIXED_S + _PER_GIB_S * model.artifact.size_bytes / 1024**3
+    return Estimate(
+        steps=len(kinds),
+        known=sum(kind in past for kind in kinds),
+        seconds=sum(past.get(kind, typical) for kind in kinds),
+        disk_bytes=sum(_size(model, step.made) for step in making),
+    )
 
 
-def _steps(model: Model, target: Target) -> dict[str, str]:
-    """What is done for a target: each step once by its place, and the kind of step it is."""
-    found: dict[str, str] = {_ORIGINAL: _ORIGINAL}
-    place = ""
-    for index, (stop, done) in enumerate(way(model.artifact, target)):
-        place = f"{place} > {stop.key}"
-        if index:
-            found[place] = _kind(f"Convert to {changes.label_of(stop)}")
-        for change in done:
-            place = f"{place} + {change.key}"
-            found[place] = _kind(f"{changes.words(change)} on {stop.format}")
-    found[f"{_VERIFY} {place}"] = _VERIFY
-    return found
-
-
-def _disk(model: Model, target: Target, steps: int) -> int:
-    """The artifact itself and those on its way, at most."""
-    whole = model.artifact.size_bytes
-    kept = [_KEPT.get(changes.pass_named(one.name).precision, 1.0) for one in target.passes]
-    between = max(0, steps - 3 - len(target.passes))
-    return int(whole * (between + min(kept, default=1.0)))
+def _size(model: Model, made: Target) -> int:
+    """What an artifact takes, at most: the weights in the least of its precisions, and a graph."""
+    kept = [_KEPT.get(changes.pass_named(one.name).precision, 1.0) for one in made.passes]
+    return _GRAPH_BYTES + int(model.artifact.size_bytes * min(kept, default=1.0))
 
 
 def _kind(label: str) -> str:
     """A step's label without what differs from artifact to artifact."""
-    for word in (_VERIFY, _ORIGINAL):
+    for word in (_VERIFY, _JUDGE, _ORIGINAL_ON_DATA, _ORIGINAL):
         if label.startswith(word):
             return word
     return label.partition(" on ")[0].partition(" (")[0]

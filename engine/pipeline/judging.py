@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine import changes, registry, store
+from engine import changes, store
 from engine.data.model import Dataset
 from engine.errors import BadRequest
 from engine.jobs.protocol import Limits, Steps, Task
@@ -58,7 +58,9 @@ class Judge:
             "thresholds": dump(limits),
             "seed": SEED,
         }
-        result = self.steps.run(Task("verify", f"Verify {registry.named(artifact)}", request))
+        result = self.steps.run(
+            Task("verify", f"Verify {changes.label_of(artifact.target)}", request)
+        )
         verification = parse(Verification, result["verification"])
         store.artifacts.save_verification(verification)
         return verification
@@ -81,7 +83,7 @@ class Judge:
             "original": {key: original[key] for key in ("answers", "places", "samples")},
             "reference": str(self.steps.out(original)),
         }
-        label = f"Judge {registry.named(artifact)} on {self.data.name}"
+        label = f"Judge {changes.label_of(artifact.target)} on {self.data.name}"
         result = self.steps.run(Task("quality", label, request, _PATIENT))
         quality = parse(Quality, result["quality"])
         store.artifacts.save_quality(quality)

@@ -47,11 +47,12 @@ def promise_table(found: tuple[Promise, ...]) -> Table:
     order = sorted(found, key=lambda promise: not promise.variant)
     return Table(
         "The founding document's claims, checked",
-        ("Claim", "Of", "Measured here with", "Measured", "Outcome"),
+        ("Claim", "Of", "Source", "Measured here with", "Measured", "Outcome"),
         tuple(
             (
                 promise.claim.text,
                 format_label(promise.claim.format),
+                "founding document",
                 promise.variant or "–",
                 promise.measured,
                 promise.outcome,
@@ -60,7 +61,9 @@ def promise_table(found: tuple[Promise, ...]) -> Table:
         ),
         "A claim is confirmed when the measured figure (its 95 % interval, where it has one) "
         "reaches the claimed range, and contradicted when it lies wholly below it. Claims are "
-        "about a format as it comes: passes on top of it do not count for or against it.",
+        "about a format as it comes: passes on top of it do not count for or against it. Size, "
+        "memory and load have no interval; of a language model's accuracy the rise of its "
+        "perplexity is what is measured.",
     )
 
 

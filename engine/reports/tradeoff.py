@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.quality.figures import accuracy
+from engine.bench.stats import DELTA
+from engine.quality.figures import accuracy, agreement
 from engine.reports import words
 from engine.reports.model import Report, ReportArtifact
 from engine.reports.tables import Table
@@ -92,11 +93,18 @@ _Place = tuple[float, float, float | None]
 
 
 def _beats(other: _Place, this: _Place) -> bool:
-    """Whether it is no worse in anything that both know, and better in something."""
+    """Whether it is no worse in anything that both know, and better in something.
+
+    Latencies within 3 % are alike: what is between them may be noise.
+    """
     if (other[2] is None) != (this[2] is None):
         return False
-    pairs = [(a, b) for a, b in zip(other, this, strict=True) if a is not None and b is not None]
-    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+    rest = [
+        (a, b) for a, b in zip(other[1:], this[1:], strict=True) if a is not None and b is not None
+    ]
+    faster = other[0] < this[0] * (1 - DELTA)
+    as_fast = other[0] <= this[0] * (1 + DELTA)
+    return as_fast and all(a <= b for a, b in rest) and (faster or any(a < b for a, b in rest))
 
 
 def _losses(artifacts: list[ReportArtifact]) -> tuple[str, dict[str, float | None]]:
@@ -122,8 +130,11 @@ def _accuracy_loss(artifact: ReportArtifact) -> float | None:
 
 
 def _read(artifact: ReportArtifact) -> float | None:
-    judged = artifact.verification
-    return judged.language.perplexity_ratio if judged and judged.language else None
+    """The ratio of perplexities on the person's own text, else on the one that comes with Assay."""
+    own = [found.language for found in artifact.quality]
+    gate = artifact.verification.language if artifact.verification else None
+    ratios = (read.perplexity_ratio for read in (*own, gate) if read is not None)
+    return next((ratio for ratio in ratios if ratio is not None), None)
 
 
 def _perplexity_loss(artifact: ReportArtifact) -> float | None:
@@ -132,7 +143,11 @@ def _perplexity_loss(artifact: ReportArtifact) -> float | None:
 
 
 def _disagreement(artifact: ReportArtifact) -> float | None:
-    agreed = artifact.verification.top1_agreement if artifact.verification else None
+    """On the person's own samples, where there are any; else on what the gate tried."""
+    shares = [agreement(found) for found in artifact.quality]
+    own = next((share.value for share in shares if share is not None), None)
+    gate = artifact.verification.top1_agreement if artifact.verification else None
+    agreed = gate if own is None else own
     return None if agreed is None else 100 * (1 - agreed)
 
 
@@ -146,11 +161,12 @@ def _table(name: str, points: tuple[Point, ...]) -> Table:
                 words.number(point.latency_ms),
                 "not known" if point.loss is None else words.number(point.loss),
                 words.number(point.size_mib),
-                "by none" if point.unbeaten else "in everything, by another",
+                "by none" if point.unbeaten else "by another",
             )
             for point in points
         ),
-        "Beaten: another one is at least as good in latency, loss and size, and better in one.",
+        "Beaten: another one is at least as good in latency (within 3 %), loss and size, and "
+        "better in one.",
     )
 
 

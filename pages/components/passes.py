@@ -42,11 +42,11 @@ def grid(model: Model, targets: Sequence[Target]) -> tuple[Target, ...]:
     )
 
 
-def forecast(model: Model, targets: Sequence[Target]) -> None:
+def forecast(model: Model, targets: Sequence[Target], *, judged: bool) -> None:
     """What it will take, where it is more than a moment."""
     if not targets:
         return
-    found = engine.estimate(model, targets)
+    found = engine.estimate(model, targets, judged=judged)
     minutes = max(1, round(found.seconds / 60))
     time = "under a minute" if found.seconds < 45 else f"about {minutes} min"
     by = (

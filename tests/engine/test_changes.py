@@ -11,7 +11,7 @@ from engine.errors import BadRequest, UnsupportedModel
 from engine.knowledge import pass_reach
 from engine.knowledge.source import read as read_knowledge
 from engine.options import NoOptions, choice, choices, parse_target, read
-from engine.pipeline.converting import way
+from engine.pipeline.planning import way
 from engine.reports.model import ReportArtifact
 from engine.types import Artifact, Change, Signature, Target
 

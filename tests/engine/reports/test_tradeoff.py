@@ -37,7 +37,7 @@ TRADE = sized(
 def test_what_is_beaten_in_everything_is_marked() -> None:
     unbeaten = {point.artifact_id: point.unbeaten for point in TRADE.points}
     assert unbeaten == {"a-torch": False, "a-onnx": True, "a-torchscript": True}
-    assert TRADE.table.rows[0][-1] == "in everything, by another"
+    assert TRADE.table.rows[0][-1] == "by another"
 
 
 def test_the_smallest_within_the_limits_is_the_best() -> None:

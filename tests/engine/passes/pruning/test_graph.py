@@ -12,7 +12,7 @@ from engine import changes
 from engine.data.drawn import DrawnSamples
 from engine.errors import BadRequest, UnsupportedModel
 from engine.onnxfile import load
-from engine.pipeline.converting import way
+from engine.pipeline.planning import way
 from engine.types import Artifact, Change, Target
 from tests import models
 
