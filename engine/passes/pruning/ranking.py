@@ -36,9 +36,11 @@ def least(
     ``together`` takes as many from all layers as one. What is left of a layer is rounded up to a
     ``multiple`` of channels, where it had at least two of them.
     """
-    counts = {one.name: max(0, int(one.first * one.share * part) - one.gone) for one in ranked}
-    if together:
-        counts = _pooled(ranked, sum(counts.values()))
+    due = {one.name: int(one.first * one.share * part) - one.gone for one in ranked}
+    if together:  # a layer that lost more than its own share before has paid for another
+        counts = _pooled(ranked, max(0, sum(due.values())))
+    else:
+        counts = {name: max(0, count) for name, count in due.items()}
     found = {one.name: _lowest(one, _rounded(one, counts[one.name], multiple)) for one in ranked}
     return {name: units for name, units in found.items() if units}
 

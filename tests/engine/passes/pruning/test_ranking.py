@@ -53,6 +53,26 @@ def test_steps_add_up_to_the_share_of_the_layer_as_it_was() -> None:
     assert least([ranked("a", [3, 4, 5, 6, 7, 8], first=8)], 1.0) == {"a": [0, 1]}
 
 
+@pytest.mark.parametrize("steps", [1, 3, 5, 10])
+@pytest.mark.parametrize(("multiple", "most"), [(1, 0), (4, 6)])
+def test_however_many_steps_all_layers_as_one_lose_what_was_asked(
+    steps: int, multiple: int, most: int
+) -> None:
+    """60 of 200; with groups of four, at most the rest of a group a layer is left."""
+    draw = np.random.default_rng(0)
+    left = {"weak": draw.uniform(0, 1, 100), "strong": draw.uniform(0.6, 2, 100)}
+    for step in range(1, steps + 1):
+        layers = [Ranked(name, scores, 100, 0.3) for name, scores in left.items()]
+        gone = least(layers, step / steps, multiple=multiple, together=True)
+        # what is left is trained between steps, so that it is ranked anew
+        left = {
+            name: np.delete(scores, gone.get(name, [])) * draw.uniform(0.8, 1.2)
+            for name, scores in left.items()
+        }
+    removed = 200 - sum(len(scores) for scores in left.values())
+    assert 60 - most <= removed <= 60
+
+
 def test_a_name_stands_for_all_below_it_and_the_last_one_counts() -> None:
     found = shares("stages=0.1; *.conv=0.2;head=0", LAYERS, 0.5)
     assert found == {"stem.0": 0.5, "stages.0.conv": 0.2, "stages.1.conv": 0.2, "head": 0.0}

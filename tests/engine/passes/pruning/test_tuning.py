@@ -41,6 +41,18 @@ def test_accuracy_falls_and_recovers(trained: Artifact, tmp_path: Path) -> None:
     assert any("Fine-tuned for 6 epochs on 480 samples" in note for note in made.step.notes)
 
 
+@pytest.mark.parametrize(
+    ("epochs", "held"), [(0, "the pruning:"), (1, "fine-tuning, which they also stopped:")]
+)
+def test_what_the_held_out_samples_decided_is_said(
+    trained: Artifact, tmp_path: Path, epochs: int, held: str
+) -> None:
+    made = prune(trained, tmp_path / "m", "prune-channels", DigitImages(100), epochs=epochs)
+    (note,) = [note for note in made.step.notes if note.startswith("Right on")]
+    assert note.startswith(f"Right on 20 samples held out of {held}")
+    assert "accuracy on the evaluation samples" in note
+
+
 def test_what_is_written_is_what_was_trained(trained: Artifact, tmp_path: Path) -> None:
     from engine.architectures import folder
     from engine.passes.pruning.labelled import labelled
