@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from engine.pipeline.estimate import Estimate, estimate
     from engine.pipeline.explaining import has_layers
     from engine.quality.figures import sentence as quality_sentence
+    from engine.quality.figures import warning as quality_warning
     from engine.quality.model import Quality
     from engine.registry import Format, waitable
     from engine.registry import formats as list_formats
@@ -245,6 +246,7 @@ __all__ = [
     "pitfalls",
     "quality_of",
     "quality_sentence",
+    "quality_warning",
     "reach_from",
     "reference_tables",
     "report",
@@ -297,7 +299,7 @@ _PLACES = {
     ),
     "engine.pipeline.estimate": "Estimate estimate",
     "engine.pipeline.explaining": "has_layers",
-    "engine.quality.figures": "quality_sentence=sentence",
+    "engine.quality.figures": "quality_sentence=sentence quality_warning=warning",
     "engine.quality.model": "Quality",
     "engine.registry": "Format list_formats=formats waitable",
     "engine.reports.export": "export_csv export_json export_markdown import_report",

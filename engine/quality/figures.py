@@ -9,6 +9,10 @@ from engine.quality.stats import mcnemar, paired_interval
 from engine.verify.wilson import wilson
 
 Interval = tuple[float, float]
+MOST_LOST = 0.05
+"""The share of answers an artifact may lose before it is no longer the same model to a person."""
+SURE = 0.05
+"""McNemar's p below which a loss is not put down to chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,29 @@ def agreement(found: Quality) -> Share | None:
         return None
     same = sum(a == b for a, b in zip(found.original, found.answers, strict=True))
     return _share(same, len(found.original))
+
+
+def lost(found: Quality) -> str:
+    """The accuracy that has surely gone: ``"12.0 points of accuracy on digits"``.
+
+    Empty where the loss may be chance (``SURE``), may be no more than ``MOST_LOST`` (the whole
+    interval has to lie beyond it), or cannot be told without labels.
+    """
+    judged = accuracy(found)
+    if judged is None or judged.p >= SURE or judged.interval[1] >= -MOST_LOST:
+        return ""
+    return f"{-100 * judged.difference:.1f} points of accuracy on {found.data_name}"
+
+
+def warning(found: Quality) -> str:
+    """What to know before taking an artifact that lost accuracy; empty where it has not."""
+    gone = lost(found)
+    if not gone:
+        return ""
+    return (
+        f"Loses {gone}, surely more than {100 * MOST_LOST:g}: the verdict speaks of numbers, "
+        "accuracy says whether it is of use."
+    )
 
 
 def sentence(found: Quality) -> str:

@@ -13,7 +13,7 @@ from engine.options import parse_target
 from engine.reports import words
 from engine.reports.model import Report
 from engine.reports.promises import Promise, promise_table, promises
-from engine.reports.quality import quality_table
+from engine.reports.quality import loss_warning, quality_table
 from engine.reports.recommendation import Recommendation, headline, recommendation
 from engine.reports.reference import ReferenceFigures, references
 from engine.reports.tables import (
@@ -68,7 +68,7 @@ def figures(report: Report) -> Figures:
     beside = references(report, variants)
     checked = promises(report, variants)
     return Figures(
-        headline=headline(variants, claim, report.advice),
+        headline=headline(report, variants, claim),
         recommendation=claim,
         warnings=_warnings(report, variants),
         failures=_failures(report),
@@ -129,6 +129,8 @@ def _warnings(report: Report, variants: tuple[VariantFigures, ...]) -> tuple[str
             f"A preview from {variants[0].processes} processes a variant. "
             f"The standard preset settles differences down to {words.share(DELTA)}."
         )
+    if lossy := loss_warning(report):
+        found.append(lossy)
     guessed = [a.label for a in report.artifacts if any(map(_read_random, a.lineage))]
     if guessed:
         found.append(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from engine.quality.figures import agreement, sentence
+from engine.quality.figures import MOST_LOST, agreement, lost, sentence
 from engine.quality.model import Quality
 from engine.reports import words
 from engine.reports.model import Report
@@ -31,6 +31,24 @@ def quality_table(report: Report) -> Table | None:
         "Brackets are 95 % intervals: Wilson's for a share, Newcombe's paired one for a "
         "difference. McNemar's p is exact: the chance of so uneven a split of the samples that "
         "only one of the two got right, were neither better.",
+    )
+
+
+def losses(report: Report) -> Mapping[str, str]:
+    """By artifact, the accuracy that has surely gone, in words; those that kept it are left out."""
+    found = {one.id: " and ".join(filter(None, map(lost, one.quality))) for one in report.artifacts}
+    return {artifact_id: gone for artifact_id, gone in found.items() if gone}
+
+
+def loss_warning(report: Report) -> str:
+    """Which artifacts are not to be taken for the model, whatever their verdict; else empty."""
+    gone = losses(report)
+    said = [f"{one.label} loses {gone[one.id]}" for one in report.artifacts if one.id in gone]
+    if not said:
+        return ""
+    return (
+        f"{'; '.join(said)}: surely more than {100 * MOST_LOST:g} points. A verdict speaks of "
+        "numbers; accuracy says whether an artifact is of use."
     )
 
 

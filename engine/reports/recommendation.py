@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ from engine.bench.model import Measurement
 from engine.bench.stats import Ratio
 from engine.reports import words
 from engine.reports.model import Advice, Report
+from engine.reports.quality import losses
 from engine.reports.variants import VariantFigures, ratio_between
 
 Outcome = Literal["confirmed", "contradicted", "not decided"]
@@ -39,9 +41,10 @@ class Recommendation:
 def recommendation(report: Report, variants: tuple[VariantFigures, ...]) -> Recommendation | None:
     """The claim held against the latencies at the smallest batch; None when none was made.
 
-    Confirmed: faster than the original, and nothing measured is faster still. Contradicted:
-    something measured is faster. Everything else is not decided, with the reason: figures of
-    grade D in particular, from a machine too restless to judge by.
+    Confirmed: faster than the original, and nothing measured is faster. Contradicted: something
+    measured is faster. What surely loses accuracy neither is confirmed nor contradicts. Everything
+    else is not decided, with the reason: figures of grade D in particular, from a machine too
+    restless to judge by.
     """
     if report.advice is None:
         return None
@@ -50,17 +53,19 @@ def recommendation(report: Report, variants: tuple[VariantFigures, ...]) -> Reco
 
 
 def headline(
-    variants: tuple[VariantFigures, ...], claim: Recommendation | None, advice: Advice | None
+    report: Report, variants: tuple[VariantFigures, ...], claim: Recommendation | None
 ) -> str:
     """The one sentence that stands first: the figure that matters, and what it means."""
     smallest = _at_smallest_batch(variants)
-    subject = _recommended(smallest, advice) or min(
+    subject = _recommended(smallest, report.advice) or min(
         (v for v in smallest if v.ratio), key=lambda v: v.typical_ms, default=None
     )
     if subject is not None and subject.ratio is not None:
         first = (
             f"{subject.label} is {words.compared(subject.ratio, 'the original')} on this machine"
         )
+        if gone := losses(report).get(subject.artifact_id):
+            first += f", but it loses {gone}"
     elif smallest:
         fastest = min(smallest, key=lambda v: v.typical_ms)
         first = f"{fastest.name} takes {words.percentile(fastest.p50)} ms on this machine"
@@ -101,26 +106,44 @@ def _judge(
         )
     if not others:
         return "not decided", f"{chosen.name} was measured alone: there is nothing to compare."
-    faster = _faster_than(report.measurement, chosen, others)
-    if faster:
-        other, ratio = faster[0]
-        return "contradicted", (
-            f"{other.name} is {words.compared(ratio, f'the recommended {chosen.name}')} "
-            f"(medians {words.percentile(other.p50)} and {words.percentile(chosen.p50)} ms)."
-        )
-    return _against_original(chosen)
+    gone = losses(report)
+    outcome, sentence = _by_latency(report.measurement, chosen, others, gone)
+    if chosen.artifact_id not in gone:
+        return outcome, sentence
+    sentence = f"{sentence.rstrip('.')}, but it loses {gone[chosen.artifact_id]}."
+    return ("not decided" if outcome == "confirmed" else outcome), sentence
 
 
-def _against_original(chosen: VariantFigures) -> tuple[Outcome, str]:
-    """Nothing is faster than the recommended one; is it faster than what one started from?"""
+def _by_latency(
+    measurement: Measurement,
+    chosen: VariantFigures,
+    others: list[VariantFigures],
+    gone: Mapping[str, str],
+) -> tuple[Outcome, str]:
+    """Against what is faster; nobody is advised to take what loses accuracy in its place."""
+    faster = _faster_than(measurement, chosen, others)
+    for other, ratio in faster:
+        if other.artifact_id not in gone:
+            return "contradicted", (
+                f"{other.name} is {words.compared(ratio, f'the recommended {chosen.name}')} "
+                f"(medians {words.percentile(other.p50)} and {words.percentile(chosen.p50)} ms)."
+            )
+    lossy = ", ".join(f"{other.name} {gone[other.artifact_id]}" for other, _ in faster)
+    return _against_original(
+        chosen,
+        f"what is faster loses accuracy ({lossy})" if lossy else "nothing measured is faster",
+    )
+
+
+def _against_original(chosen: VariantFigures, beyond: str) -> tuple[Outcome, str]:
+    """It stands against all others; is it faster than what one started from?"""
     if chosen.is_original:
-        return "confirmed", f"{chosen.name} is recommended, and nothing measured is faster."
+        return "confirmed", f"{chosen.name} is recommended, and {beyond}."
     if chosen.ratio is None:
         return "not decided", "The original was not measured in enough rounds to compare with."
     if chosen.ratio.verdict == "faster":
         return "confirmed", (
-            f"{chosen.name} is {words.compared(chosen.ratio, 'the original')}, and nothing "
-            "measured is faster still."
+            f"{chosen.name} is {words.compared(chosen.ratio, 'the original')}, and {beyond}."
         )
     return "not decided", (
         f"{chosen.name} against the original: {words.times(chosen.ratio)}, "

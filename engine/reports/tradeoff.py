@@ -9,6 +9,7 @@ from engine.bench.stats import DELTA
 from engine.quality.figures import accuracy, agreement
 from engine.reports import words
 from engine.reports.model import Report, ReportArtifact
+from engine.reports.quality import losses as accuracy_losses
 from engine.reports.tables import Table
 from engine.reports.variants import VariantFigures
 
@@ -22,7 +23,8 @@ class Point:
     """One artifact at the smallest batch. Latency in ms, size in MiB.
 
     ``loss`` is in per cent, of what ``Tradeoff.loss_name`` says; None where it is not known.
-    ``unbeaten``: nothing measured is at least as good in all three and better in one.
+    ``unbeaten``: nothing measured is at least as good in all three and better in one. ``lost`` says
+    what accuracy has surely gone, where more has than a person would take for the same model.
     """
 
     artifact_id: str
@@ -33,6 +35,7 @@ class Point:
     size_mib: float
     loss: float | None
     unbeaten: bool
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ def tradeoff(report: Report, variants: tuple[VariantFigures, ...]) -> Tradeoff |
     alike = max(v.size_mib for v in here) <= _ALIKE * min(v.size_mib for v in here)
     if alike and max(loss or 0.0 for loss in losses.values()) <= _NO_LOSS:
         return None
+    gone = accuracy_losses(report)
     places = [(v.typical_ms, v.size_mib, losses[v.artifact_id]) for v in here]
     points = tuple(
         Point(
@@ -67,6 +71,7 @@ def tradeoff(report: Report, variants: tuple[VariantFigures, ...]) -> Tradeoff |
             size_mib=v.size_mib,
             loss=losses[v.artifact_id],
             unbeaten=not any(_beats(other, place) for other in places),
+            lost=gone.get(v.artifact_id, ""),
         )
         for v, place in zip(here, places, strict=True)
     )
@@ -172,4 +177,5 @@ def _table(name: str, points: tuple[Point, ...]) -> Table:
 
 def _sentence(points: tuple[Point, ...]) -> str:
     names = ", ".join(point.name for point in points if point.unbeaten)
-    return f"Beaten by none in latency, quality and size together: {names}."
+    lossy = "".join(f" {point.name} loses {point.lost}." for point in points if point.lost)
+    return f"Beaten by none in latency, quality and size together: {names}.{lossy}"

@@ -14,6 +14,8 @@ def of_artifact(artifact: Artifact) -> None:
     """Every data set it was judged on, a line each; nothing where there was none."""
     for found in engine.quality_of(artifact.id):
         st.markdown(f":material/target: {plain(engine.quality_sentence(found))}")
+        if warning := engine.quality_warning(found):
+            st.warning(plain(warning), icon=":material/warning:")
 
 
 def in_report(found: Figures) -> None:

@@ -94,11 +94,15 @@ def _answer(trade: Tradeoff) -> None:
     if best is None:
         st.info("Nothing measured is within both limits. Loosen one, or make another artifact.")
         return
-    st.success(
+    said = (
         f"**{plain(best.name)}** is the smallest within both: {best.latency_ms:.3g} ms, "
-        f"{best.size_mib:.3g} MiB, loss {best.loss:.3g} %.",
-        icon=":material/check_circle:",
+        f"{best.size_mib:.3g} MiB, loss {best.loss:.3g} %."
     )
+    if best.lost:
+        lost = f"But it loses {plain(best.lost)}: lower the loss you accept for one that does not."
+        st.warning(f"{said} {lost}", icon=":material/warning:")
+    else:
+        st.success(said, icon=":material/check_circle:")
 
 
 def _rounded_up(value: float) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.quality.answers import answers
-from engine.quality.figures import accuracy, agreement, sentence
+from engine.quality.figures import accuracy, agreement, lost, sentence, warning
 from engine.quality.model import Quality
 from engine.records import dump, parse
 from engine.verify.model import LanguageComparison
@@ -43,6 +43,28 @@ def test_it_is_said_with_its_interval_and_its_test() -> None:
 
 def test_no_change_has_no_sign() -> None:
     assert "(0.0 points [−" in sentence(judged(WRONG, WRONG))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (WRONG, ""),
+        (WRONG + 5, ""),  # five in 360: may be chance
+        (WRONG + 18, ""),  # no chance, but perhaps no more than 5 points
+        (WRONG + 43, "11.9 points of accuracy on digits"),
+        (0, ""),
+    ],
+)
+def test_accuracy_is_lost_where_the_whole_interval_says_so(wrong: int, said: str) -> None:
+    found = judged(WRONG, wrong)
+    assert lost(found) == said
+    assert warning(found).startswith(f"Loses {said}, surely more than 5" if said else "")
+    assert bool(warning(found)) == bool(said)
+
+
+def test_what_is_not_counted_is_not_called_lost() -> None:
+    assert lost(replace(judged(0, 200), labels=None)) == ""
+    assert lost(replace(judged(0, 200), error="it takes batch 2 only")) == ""
 
 
 def test_without_labels_it_is_agreement() -> None:

@@ -1,0 +1,76 @@
+"""What loses accuracy is not recommended for being fast."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.quality.model import Quality
+from engine.reports.export import export_markdown
+from engine.reports.figures import Figures, figures
+from engine.reports.model import Report
+from tests.engine.reports.made import report
+
+LABELS = tuple(index % 10 for index in range(360))
+LOST = "11.9 points of accuracy on digits"
+
+
+def losing(format: str, medians: dict[str, float] | None = None) -> Report:
+    """The artifact of that format answers 43 of 360 wrong, all others none."""
+    made = report(medians)
+
+    def judged(artifact_id: str, wrong: int) -> tuple[Quality, ...]:
+        answers = (*(99,) * wrong, *LABELS[wrong:])
+        sizes = ("0" * 64, "images", 360, 360)
+        return (Quality(artifact_id, "d", "digits", *sizes, LABELS, LABELS, answers),)
+
+    artifacts = tuple(
+        one
+        if one.is_original
+        else replace(one, quality=judged(one.id, 43 if one.format == format else 0))
+        for one in made.artifacts
+    )
+    return replace(made, artifacts=artifacts)
+
+
+def of(format: str, medians: dict[str, float] | None = None) -> Figures:
+    return figures(losing(format, medians))
+
+
+def test_faster_but_less_accurate_is_not_confirmed() -> None:
+    claim = of("onnx").recommendation
+    assert claim is not None
+    assert claim.outcome == "not decided"
+    assert claim.sentence.endswith(f"nothing measured is faster, but it loses {LOST}.")
+    assert f"but it loses {LOST}: the recommendation is not decided." in of("onnx").headline
+
+
+def test_slower_and_less_accurate_is_contradicted_all_the_same() -> None:
+    claim = of("onnx", {"torch": 70, "onnx": 60, "torchscript": 35}).recommendation
+    assert claim is not None
+    assert claim.outcome == "contradicted"
+    assert claim.sentence.endswith(f"but it loses {LOST}.")
+
+
+def test_what_loses_accuracy_contradicts_nothing() -> None:
+    claim = of("torchscript", {"torch": 70, "onnx": 60, "torchscript": 35}).recommendation
+    assert claim is not None
+    assert claim.outcome == "confirmed"
+    assert f"what is faster loses accuracy (TorchScript {LOST})" in claim.sentence
+
+
+def test_the_report_warns_of_it_everywhere() -> None:
+    warned = f"ONNX Runtime loses {LOST}: surely more than 5 points."
+    assert any(warned in warning for warning in of("onnx").warnings)
+    assert warned in export_markdown(losing("onnx"))
+    assert not any("loses" in warning for warning in of("nothing").warnings)
+
+
+def test_the_tradeoff_says_which_one_it_is() -> None:
+    found = of("onnx").tradeoff
+    assert found is not None
+    assert {point.artifact_id: point.lost for point in found.points} == {
+        "a-torch": "",
+        "a-onnx": LOST,
+        "a-torchscript": "",
+    }
+    assert found.sentence.endswith(f"ONNX Runtime loses {LOST}.")
