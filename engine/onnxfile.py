@@ -18,6 +18,8 @@ from engine.types import Artifact, Step
 PRODUCER = "assay"
 PROTOBUF_LIMIT = 2_000_000_000
 """Bytes above which weights must lie beside the graph: a protobuf ends at 2 GiB."""
+HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operators where the time goes: without one of these in 8 bits there is nothing to gain."""
 EXTERNAL = "model.onnx.data"
 """The name of the file with the weights, where they lie beside the graph."""
 

@@ -58,6 +58,10 @@ class Limits:
     memory_bytes: int | None = None
 
 
+PATIENT = Limits(wall_s=6 * 3600, stall_s=300)
+"""For what reads a person's data to its end: how much there is, nobody knows before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One isolated step: a function of ``engine.tasks`` by name, and its JSON request.

@@ -12,6 +12,7 @@ from engine.errors import UnsupportedModel
 from engine.layers import EXCLUDE_HELP, census, give_names, left_out, listed
 from engine.lazy import Requirement
 from engine.onnxfile import (
+    HEAVY,
     PROTOBUF_LIMIT,
     drop_unused_domains,
     graph_only,
@@ -54,7 +55,7 @@ PASSES = (
     ),
 )
 
-_HEAVY = ("MatMul", "Gemm", "Attention", "LSTM", "GRU", "Conv", "ConvTranspose")
+_CALLED_HEAVY = (*HEAVY, "Attention", "LSTM", "GRU")
 _TAKEN = ("MatMul", "Gemm", "Attention", "LSTM", "EmbedLayerNormalization", "Gather")
 """What ONNX Runtime's dynamic quantizer takes, convolutions apart; a Gather is an embedding."""
 _IN_INT8 = ("MatMulInteger", "QAttention", "DynamicQuantizeLSTM", "ConvInteger")
@@ -110,7 +111,7 @@ def _left_out(graph: Any, operators: tuple[str, ...], text: str) -> list[str]:
 def _notes(graph: Any, fast: str) -> tuple[str, ...]:
     """What is in 8 bits now, and what stayed in float."""
     done = [node for node in graph.node if node.op_type in _IN_INT8]
-    rest = [node for node in graph.node if node.op_type in _HEAVY]
+    rest = [node for node in graph.node if node.op_type in _CALLED_HEAVY]
     bits = "" if fast else f" Weights in 7 bits, for {processor.name()} has no VNNI."
     said = (
         f"In INT8: {len(done)} of {len(done) + len(rest)} products, convolutions and cells.{bits}"

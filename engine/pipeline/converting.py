@@ -11,16 +11,13 @@ from engine import changes, registry, store
 from engine.data.model import Dataset
 from engine.errors import EngineError, TaskCancelled, UnsupportedModel
 from engine.files import hash_path, publish, size_of
-from engine.jobs.protocol import Limits, Steps, Task
+from engine.jobs.protocol import PATIENT, Limits, Steps, Task
 from engine.pipeline.judging import Judge, judging_steps
 from engine.pipeline.planning import edge_label, pass_label, planned, way
 from engine.pipeline.requests import ConvertRequest
 from engine.records import dump, fingerprint, parse
 from engine.settings import settings
 from engine.types import Artifact, Change, Model, Signature, Step, Target
-
-_PATIENT = Limits(wall_s=6 * 3600, stall_s=300)
-"""For what reads data: a large model may read a long text to its end."""
 
 
 def convert(steps: Steps, request: ConvertRequest) -> dict[str, Any]:
@@ -127,7 +124,7 @@ class Work:
     ) -> Artifact:
         """One step in a process of its own; what it made is moved to its place and kept."""
         reads = request["change"] or registry.takes_given(source.format, asked.format)
-        limits = _PATIENT if reads else Limits()
+        limits = PATIENT if reads else Limits()
         task = Task("convert", label, {"artifact": dump(source), **request}, limits)
         result = self.steps.run(task)
         made = self.steps.out(result) / result["path"]

@@ -11,7 +11,7 @@ from engine import registry, store
 from engine.data.model import Dataset
 from engine.errors import BadRequest
 from engine.jobs.protocol import Steps, Task
-from engine.pipeline.converting import Work
+from engine.pipeline.converting import Made, Work
 from engine.pipeline.explaining import before_pruning, layered, sensitivity
 from engine.pipeline.judging import Judge
 from engine.pipeline.requests import ExcludeRequest, SensitivityRequest
@@ -79,8 +79,8 @@ class _Hunt:
         if many in self.trials:
             return self.trials[many]
         excluded = self.layers[:many]
-        artifact = self._work.make(self._target(many)).artifact if many else self.start
-        value = self._value(artifact)
+        made = self._work.make(self._target(many)) if many else self._as_it_is()
+        artifact, value = made.artifact, self._value(made)
         self.trials[many] = Trial(
             excluded=tuple(f"{one.layer or one.node} ({one.operator})" for one in excluded),
             artifact_id=artifact.id,
@@ -104,10 +104,13 @@ class _Hunt:
         change = Change(last.name, {**last.options, "exclude": names} if names else last.options)
         return Target(self.start.format, self.start.options, (*before, change))
 
-    def _value(self, artifact: Artifact) -> float | None:
+    def _as_it_is(self) -> Made:
+        return Made(self.start, before_pruning(self.start, self._work.model))
+
+    def _value(self, made: Made) -> float | None:
         """Its quality, in the unit of the goal."""
-        verification = self._judge.verify(artifact, before_pruning(artifact, self._work.model))
-        quality = self._judge.weigh(artifact)  # kept with each, whatever the goal
+        verification = self._judge.verify(made.artifact, made.original)
+        quality = self._judge.weigh(made.artifact)  # kept with each, whatever the goal
         if self.request.goal.kind == "sqnr":
             return least_sqnr(verification)
         if self.request.goal.kind == "accuracy":

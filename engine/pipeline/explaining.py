@@ -7,7 +7,7 @@ from typing import Any
 
 from engine import changes, processor, registry, store
 from engine.errors import BadRequest
-from engine.jobs.protocol import Limits, Steps, Task
+from engine.jobs.protocol import PATIENT, Steps, Task
 from engine.lazy import Requirement
 from engine.pipeline.requests import ExplainRequest, SensitivityRequest
 from engine.records import dump, fingerprint, parse
@@ -17,7 +17,6 @@ from engine.types import Artifact, Model
 
 _LAYERED = ("int8-static",)
 """Passes that leave Q/DQ pairs, and so layers to compare."""
-_PATIENT = Limits(wall_s=3600, stall_s=300)
 
 
 def explain(steps: Steps, request: ExplainRequest) -> dict[str, Any]:
@@ -58,7 +57,7 @@ def sensitivity(
         "data": dump(store.data.load(data_id)) if data_id else None,
     }
     label = f"Compare the layers of {registry.named(artifact)}"
-    result = steps.run(Task("sensitivity", label, asked, _PATIENT))
+    result = steps.run(Task("sensitivity", label, asked, PATIENT))
     found = parse(Sensitivity, result["sensitivity"])
     store.findings.save(artifact.id, SENSITIVITY, found)
     return found
@@ -103,7 +102,11 @@ def before_last_pass(artifact: Artifact, model: Model) -> Artifact | None:
 
 
 def before_pruning(artifact: Artifact, model: Model) -> Artifact:
-    """What an artifact is held against: the model, or what the last pruning made of it."""
+    """What an artifact is held against: the model, or what the last pruning made of it.
+
+    Two prunings with equal passes differ where they learned from different data: what this
+    artifact was made from has the beginning of its lineage, the pruning being that one's end.
+    """
     pruned = [
         place
         for place, change in enumerate(artifact.passes, 1)
@@ -111,9 +114,10 @@ def before_pruning(artifact: Artifact, model: Model) -> Artifact:
     ]
     if not pruned:
         return model.artifact
-    passes = artifact.passes[: pruned[-1]]
-    kept = (one for one, _ in store.artifacts.of_model(model.id) if one.passes == passes)
-    return next(kept, model.artifact)
+    passes, lineage = artifact.passes[: pruned[-1]], _done(artifact)
+    kept = [one for one, _ in store.artifacts.of_model(model.id) if one.passes == passes]
+    direct = [one for one in kept if lineage[: len(one.lineage)] == _done(one)]
+    return min(direct, key=lambda one: len(one.lineage), default=model.artifact)
 
 
 def of_model(artifact_id: str, model_id: str) -> tuple[Artifact, Model]:

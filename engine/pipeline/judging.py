@@ -10,7 +10,7 @@ from typing import Any
 from engine import changes, store
 from engine.data.model import Dataset
 from engine.errors import BadRequest
-from engine.jobs.protocol import Limits, Steps, Task
+from engine.jobs.protocol import PATIENT, Steps, Task
 from engine.pipeline.seed import SEED
 from engine.quality.model import Quality
 from engine.records import dump, parse
@@ -19,7 +19,6 @@ from engine.verify.limits import limits_for
 from engine.verify.model import Thresholds, Verification
 
 BATCHES = (1, 2, 3, 7)
-_PATIENT = Limits(wall_s=3600, stall_s=300)
 
 
 def judging_steps(labels: Sequence[str], data: Dataset | None) -> tuple[str, ...]:
@@ -84,7 +83,7 @@ class Judge:
             "reference": str(self.steps.out(original)),
         }
         label = f"Judge {changes.label_of(artifact.target)} on {self.data.name}"
-        result = self.steps.run(Task("quality", label, request, _PATIENT))
+        result = self.steps.run(Task("quality", label, request, PATIENT))
         quality = parse(Quality, result["quality"])
         store.artifacts.save_quality(quality)
         return quality
@@ -111,5 +110,5 @@ class Judge:
                 "original": None,
             }
             label = f"Run the original on {data.name}"
-            self._answers = self.steps.run(Task("quality", label, request, _PATIENT))
+            self._answers = self.steps.run(Task("quality", label, request, PATIENT))
         return self._answers

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from engine.onnxfile import HEAVY
 from engine.tuning.model import LayerError
-
-HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-"""The operators that quantization is for: one of them at least must be left to it."""
 
 FORBIDDEN = ":,+;"
 """What would be read as something else in the text of an option; a ``*`` stands for it."""

@@ -19,6 +19,7 @@ from engine.files import size_of
 from engine.layers import census, give_names, layer_of, listed, matching
 from engine.lazy import Requirement
 from engine.onnxfile import (
+    HEAVY,
     PROTOBUF_LIMIT,
     drop_unused_domains,
     file_of,
@@ -33,8 +34,6 @@ from engine.passes.int8_static.signs import Signs, signs_for
 from engine.registry import Conversion
 from engine.types import Artifact, Step
 
-HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-"""Where the time goes: without one of these there is nothing to gain."""
 LEFT = frozenset(
     ("Softmax", "LayerNormalization", "InstanceNormalization", "BatchNormalization", "CumSum")
 )
