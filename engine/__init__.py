@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         format_guides,
         list_recipes,
         list_snippets,
+        pass_promise,
         pass_reach,
         pitfalls,
         reach_from,
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
         delete_model,
         delete_report,
         explanation_of,
+        measured_passes,
         model,
         quality_of,
         report,
@@ -238,10 +240,12 @@ __all__ = [
     "list_samples",
     "list_snippets",
     "listings_of",
+    "measured_passes",
     "model",
     "models_folder",
     "one_look",
     "parse_target",
+    "pass_promise",
     "pass_reach",
     "pitfalls",
     "quality_of",
@@ -288,8 +292,8 @@ _PLACES = {
     "engine.knowledge": (
         "Claim FormatGuide Leaf Pitfall Question Recipe ReferenceColumn ReferenceRow "
         "ReferenceTable Snippet Tree Walk advice_for answers_for claims decision_tree "
-        "export_decision format_guides list_recipes list_snippets pass_reach pitfalls "
-        "reach_from reference_tables walk"
+        "export_decision format_guides list_recipes list_snippets pass_promise pass_reach "
+        "pitfalls reach_from reference_tables walk"
     ),
     "engine.lazy": "one_look",
     "engine.options": "Choice choices parse_target",
@@ -313,8 +317,8 @@ _PLACES = {
     "engine.store.artifacts": "conversion_report=report_of importance_matrix=matrix_of",
     "engine.store.library": (
         "artifacts_of data_of data_picture delete_data delete_model delete_report "
-        "explanation_of list_models=models list_reports=reports model quality_of report revoke "
-        "search_of sensitivity_of share shared shares_of"
+        "explanation_of list_models=models list_reports=reports measured_passes model quality_of "
+        "report revoke search_of sensitivity_of share shared shares_of"
     ),
     "engine.store.models": "has_listings listings_of=listings",
     "engine.tuning.model": "Explanation Goal GoalKind Search Sensitivity",

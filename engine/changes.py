@@ -1,7 +1,8 @@
 """Passes found by folder, handlers found by decorator, and where on a route each is done.
 
 A pass makes a model smaller or faster and keeps its format: a quantization, a pruning. It is one
-module (or package) in ``engine/passes`` with a module-level ``PASS``, and one handler a format.
+module (or package) in ``engine/passes`` with a module-level ``PASSES``, and one handler a
+format.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class Pass:
     wants: Literal["", "samples", "labels", "text"] = ""
     per_target: bool = False
     """Whether what is made depends on the format it goes on to (``Given.target``)."""
-    claims: tuple[str, ...] = ()
-    """Ids in ``claims.yaml``: what the founding document promises of it."""
+    printed_as: str = ""
+    """Its precision in the founding document's tables (``reference.yaml``), where it is there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from engine.knowledge.guides import (
     list_recipes,
     pitfalls,
 )
-from engine.knowledge.passes import pass_reach
+from engine.knowledge.passes import pass_promise, pass_reach
 from engine.knowledge.reach import reach_from
 from engine.knowledge.reference import (
     Claim,
@@ -66,6 +66,7 @@ __all__ = [
     "has_nvidia_gpu",
     "list_recipes",
     "list_snippets",
+    "pass_promise",
     "pass_reach",
     "pitfalls",
     "reach_from",

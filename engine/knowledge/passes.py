@@ -7,6 +7,7 @@ from typing import Any
 
 from engine import changes, registry
 from engine.errors import EngineError
+from engine.knowledge.reference import ReferenceRow, ReferenceTable, reference_tables
 from engine.knowledge.source import read
 from engine.types import Artifact, Change, Reach
 
@@ -14,6 +15,30 @@ from engine.types import Artifact, Change, Reach
 def pass_reach(artifact: Artifact, format: str) -> dict[str, Reach]:
     """For every pass by name: whether it can be done on the way to ``format``; how, or why not."""
     return {name: _one(artifact, format, name) for name in changes.passes()}
+
+
+def pass_promise(name: str) -> str:
+    """What the founding document's tables print for a pass, beside the same without it."""
+    precision = changes.pass_named(name).printed_as
+    said = [
+        f"{table.model} as {row.label}: {_figures(table, row)}"
+        for table in reference_tables()
+        for row in table.rows
+        if precision and row.precision == precision
+    ]
+    if not said:
+        return "The founding document gives no figure for it."
+    return f"The founding document promises {'; '.join(said)}."
+
+
+def _figures(table: ReferenceTable, row: ReferenceRow) -> str:
+    plain = table.rows[0]
+    said = []
+    for column in table.columns:
+        value, before = row.values[column.id], plain.values[column.id]
+        if value is not None and before is not None:
+            said.append(f"{column.label} {value:g} instead of {before:g} {column.unit}")
+    return f"{', '.join(said)} ({plain.label})"
 
 
 def _one(artifact: Artifact, format: str, name: str) -> Reach:
@@ -40,8 +65,10 @@ def _stops(artifact: Artifact, format: str) -> tuple[str, ...]:
 
 
 def _known_reason(name: str, format: str) -> str:
+    kind = changes.pass_named(name).kind
     for reason in _reasons():
-        if reason["pass"] in (None, name) and reason["format"] in (None, format):
+        meant = reason["pass"] in (None, name) and reason.get("kind", kind) == kind
+        if meant and reason["format"] in (None, format):
             return str(reason["why"])
     return ""
 

@@ -87,6 +87,11 @@ def reports(query: str = "", limit: int = 100) -> tuple[ReportSummary, ...]:
     return _reports.recent(query, limit)
 
 
+def measured_passes(model_id: str) -> dict[str, str]:
+    """By name of a pass, the id of the newest report that measured it on this model."""
+    return _reports.measured_passes(model_id)
+
+
 def delete_report(report_id: str) -> None:
     """Forget a report. What was shared keeps its own snapshot."""
     _reports.delete(report_id)

@@ -16,6 +16,9 @@ from engine.settings import settings
 from engine.store.database import transaction
 from engine.store.schema import report as table
 
+_LOOKED_AT = 200
+"""Of the newest reports, so many are looked at for what they measured."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReportSummary:
@@ -37,6 +40,7 @@ def save(report: Report) -> None:
     """Keep a report, in place of one with the same id."""
     summary = _summary(report)
     _document.cache_clear()
+    _measured.cache_clear()
     with transaction() as connection:
         connection.execute(sa.delete(table).where(table.c.id == report.id))
         connection.execute(
@@ -91,6 +95,37 @@ def recent(query: str = "", limit: int = 100) -> tuple[ReportSummary, ...]:
             )
             for row in connection.execute(found)
         )
+
+
+def measured_passes(model_id: str) -> dict[str, str]:
+    """By name of a pass, the newest report that measured an artifact of this model with it."""
+    newest = sa.select(table.c.id, table.c.created_at).order_by(
+        table.c.created_at.desc(), table.c.id
+    )
+    with transaction() as connection:
+        rows = connection.execute(newest.limit(_LOOKED_AT)).all()
+    found: dict[str, str] = {}
+    for row in rows:
+        of, passes = _measured(settings().database_url, row.id, row.created_at)
+        if of == model_id:
+            found = {**dict.fromkeys(passes, row.id), **found}
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _measured(database_url: str, report_id: str, written: str) -> tuple[str, frozenset[str]]:
+    """The model of a report, and the passes that it measured; read without its raw samples."""
+    document = table.c.document
+    parts = (document[("model", "id")], document["artifacts"], document[("measurement", "plan")])
+    with transaction() as connection:
+        chosen = sa.select(*parts).where(table.c.id == report_id)
+        row = connection.execute(chosen).one_or_none()
+    if row is None or row[2] is None:
+        return "", frozenset()
+    of, artifacts, plan = row
+    measured = {variant["artifact_id"] for variant in plan["variants"]}
+    done = (one.get("passes", ()) for one in artifacts if one["id"] in measured)
+    return of, frozenset(change["name"] for passes in done for change in passes)
 
 
 def delete(report_id: str) -> None:

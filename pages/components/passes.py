@@ -10,7 +10,7 @@ import streamlit as st
 
 import engine
 from engine import Change, Model, Pass, Reach, Target
-from pages.components import options, state, table
+from pages.components import options, shell, state, table
 from pages.components.artifacts import megabytes
 
 AS_IS = ""
@@ -29,8 +29,11 @@ def grid(model: Model, targets: Sequence[Target]) -> tuple[Target, ...]:
     reach = {name: engine.pass_reach(model.artifact, name) for name in names}
     known = engine.list_passes()
     open_ = {p for found in reach.values() for p, item in found.items() if item.reachable}
+    evidence = engine.measured_passes(model.id)
     picked = [
-        _kind(kind, [p for p in known.values() if p.kind == kind and p.name in open_], reach)
+        _kind(
+            kind, [p for p in known.values() if p.kind == kind and p.name in open_], reach, evidence
+        )
         for kind in ("pruning", "precision")
     ]
     _closed(names, reach)
@@ -65,7 +68,9 @@ def _combinations(picked: Sequence[Sequence[Change | None]]) -> list[_Combinatio
     return [tuple(change for change in row if change) for row in product(*picked)]
 
 
-def _kind(kind: str, offered: Sequence[Pass], reach: _Reach) -> Sequence[Change | None]:
+def _kind(
+    kind: str, offered: Sequence[Pass], reach: _Reach, evidence: Mapping[str, str]
+) -> Sequence[Change | None]:
     """The passes of one kind, several at once: each is an artifact of its own."""
     if not offered:
         return [None]
@@ -82,10 +87,22 @@ def _kind(kind: str, offered: Sequence[Pass], reach: _Reach) -> Sequence[Change 
     changes: list[Change | None] = [None] if AS_IS in names or not names else []
     for one in offered:
         if one.name in names:
-            st.caption(f"**{one.label}.** {one.sentence}")
+            st.caption(f"**{one.label}.** {one.sentence} {engine.pass_promise(one.name)}")
+            _evidence(one, evidence.get(one.name))
             _particulars(one, reach)
             changes += [Change(one.name, chosen) for chosen in options.chosen(one.name, one)]
     return changes
+
+
+def _evidence(one: Pass, report_id: str | None) -> None:
+    """What came of it: the newest report that measured it on this model."""
+    if report_id:
+        st.page_link(
+            shell.page_path("report"),
+            label=f"Measured on this model: {one.label}",
+            icon=":material/lab_profile:",
+            query_params=state.link(report=report_id),
+        )
 
 
 def _particulars(one: Pass, reach: _Reach) -> None:

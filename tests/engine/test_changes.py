@@ -8,8 +8,7 @@ import pytest
 
 from engine import changes, registry
 from engine.errors import BadRequest, UnsupportedModel
-from engine.knowledge import pass_reach
-from engine.knowledge.source import read as read_knowledge
+from engine.knowledge import pass_promise, pass_reach, reference_tables
 from engine.options import NoOptions, choice, choices, parse_target, read
 from engine.pipeline.planning import way
 from engine.reports.model import ReportArtifact
@@ -63,14 +62,30 @@ def test_every_pass_is_whole(name: str) -> None:
     assert changes.words(Change(name)) == one.label
     for option in choices(one.options):
         assert read(one.options, {option.name: option.default}, one.label)
-    known = {claim["id"] for claim in read_knowledge("claims.yaml")["claims"]}
-    assert set(one.claims) <= known
+    printed = {row.precision for table in reference_tables() for row in table.rows}
+    assert not one.printed_as or one.printed_as in printed
 
 
 @pytest.mark.parametrize("name", registry.formats())
 def test_every_cell_of_pass_and_format_is_open_or_says_why_not(name: str) -> None:
     for found in pass_reach(artifact("torch"), name).values():
         assert found.reason.endswith("."), found
+
+
+def test_why_gguf_takes_no_other_precision_is_not_said_of_prunings() -> None:
+    found = pass_reach(artifact("gguf"), "gguf")
+    assert {name for name, one in found.items() if "precision is its type" in one.reason} == {
+        name for name, one in changes.passes().items() if one.kind == "precision"
+    }
+
+
+def test_what_the_founding_document_prints_of_a_pass_is_its_promise() -> None:
+    assert pass_promise("int8-static") == (
+        "The founding document promises ResNet-50 as TensorRT INT8: GPU (RTX 4090) 2 instead of "
+        "12 ms, Memory usage 80 instead of 200 MB (PyTorch eager)."
+    )
+    assert "LLaMA-7B as PyTorch FP16: First token 190 instead of 280 ms" in pass_promise("fp16")
+    assert pass_promise("prune-channels") == "The founding document gives no figure for it."
 
 
 def test_unknown_passes_and_options_are_named() -> None:

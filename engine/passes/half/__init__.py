@@ -17,6 +17,7 @@ PASSES = (
         "precision",
         options=HalfOptions,
         precision="float16",
+        printed_as="fp16",
         per_target=True,
     ),
     Pass(

@@ -18,6 +18,7 @@ PASSES = (
         "precision",
         options=Int8StaticOptions,
         precision="int8 calibrated",
+        printed_as="int8",
         wants="samples",
         per_target=True,
     ),

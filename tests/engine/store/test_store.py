@@ -13,7 +13,9 @@ from engine.errors import BadRequest, NotFound
 from engine.settings import settings
 from engine.store import library
 from engine.store.database import transaction
+from engine.types import Change
 from engine.verify.model import Verdict
+from tests.engine.reports.made import report
 from tests.engine.store.conftest import a_model, a_report, a_verification, an_artifact
 
 
@@ -145,3 +147,27 @@ def test_pages_share_and_close_by_id(workspace: Path) -> None:
     assert [share.active for share in library.shares_of("r")] == [False]
     with pytest.raises(NotFound):
         library.share("nothing", 14)
+
+
+def test_the_newest_report_that_measured_a_pass_is_its_evidence(workspace: Path) -> None:
+    made = report({"torch": 70.0, "onnx": 35.0})
+    assert made.measurement is not None
+    with_pass = tuple(
+        one if one.is_original else replace(one, passes=(Change("int8-static"),))
+        for one in made.artifacts
+    )
+    dates = ("2026-01-02", "2026-01-03", "2026-01-04", "2026-01-05")
+    for day, artifacts, measurement in (
+        (dates[0], with_pass, made.measurement),
+        (dates[1], with_pass, made.measurement),
+        (dates[2], made.artifacts, made.measurement),
+        (dates[3], with_pass, None),
+    ):
+        store.reports.save(
+            replace(made, id=day, created_at=day, artifacts=artifacts, measurement=measurement)
+        )
+    store.reports.save(replace(a_report("other", workspace), created_at="2026-01-06"))
+    assert library.measured_passes("m") == {"int8-static": dates[1]}
+    assert library.measured_passes("elsewhere") == {}
+    library.delete_report(dates[1])
+    assert library.measured_passes("m") == {"int8-static": dates[0]}
