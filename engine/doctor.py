@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.jobs import locks
+from engine.jobs.isolation import tiers
 from engine.registry import Format, formats
 from engine.settings import GIB, settings
 
@@ -26,7 +27,6 @@ _CPU_FLAGS = (
     "sve",
     "i8mm",
 )
-_SANDBOX_TOOLS = ("bwrap",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,12 @@ def doctor() -> Doctor:
     free = shutil.disk_usage(_nearest(home)).free
     return Doctor(
         back_ends=tuple(map(_back_end, formats().values())),
-        facts={**_machine(), "Data folder": str(home), "Disk free": _gib(free), **_guards()},
+        facts={
+            **_machine(),
+            "Data folder": str(home),
+            "Disk free": _gib(free),
+            "Sandbox": tiers.sandbox(settings().sandbox).words,
+        },
         cores=cores(),
         host_alive=locks.held(locks.host_lock()),
         disk_low=free < settings().free_floor_bytes,
@@ -100,11 +105,6 @@ def _machine() -> dict[str, str]:
         "System": f"{platform.system()} {platform.release()} {platform.machine()}",
         "Python": platform.python_version(),
     }
-
-
-def _guards() -> dict[str, str]:
-    found = [tool for tool in _SANDBOX_TOOLS if shutil.which(tool)]
-    return {"Sandbox tools": f"{', '.join(found) or 'none'} (not used yet)"}
 
 
 def _gib(size: int) -> str:

@@ -16,6 +16,7 @@ class Settings:
 
     ``models_dir`` is the folder whose models may be opened by path; None switches that off.
     ``model_code``: a ``model.py`` that somebody brings may be run.
+    ``sandbox``: the tier workers must run in (A, B or C); empty for the strongest that works.
     """
 
     data_dir: Path
@@ -24,6 +25,7 @@ class Settings:
     max_upload_bytes: int
     free_floor_bytes: int
     model_code: bool = False
+    sandbox: str = ""
 
     @property
     def jobs_dir(self) -> Path:
@@ -58,4 +60,5 @@ def settings() -> Settings:
         max_upload_bytes=int(float(os.environ.get("ASSAY_MAX_UPLOAD_GIB", "16")) * GIB),
         free_floor_bytes=int(float(os.environ.get("ASSAY_FREE_FLOOR_GIB", "1")) * GIB),
         model_code=os.environ.get("ASSAY_ALLOW_MODEL_CODE", "").strip() == "1",
+        sandbox=os.environ.get("ASSAY_SANDBOX", "").strip(),
     )

@@ -63,8 +63,7 @@ else:
 
 st.subheader("Known limits", anchor=False)
 st.markdown(
-    "- Served on this machine only (127.0.0.1) until logins and the sandbox are in place.\n"
-    "- Workers have time limits and no secrets, but no memory limit or sandbox yet: open only "
-    "models you trust.\n"
+    "- Served on this machine only (127.0.0.1) until logins are in place.\n"
+    "- Workers have time limits, no secrets and the sandbox named above, but no memory limit yet.\n"
     "- Measuring uses the CPU, but for TensorRT, which was not yet run on a real GPU."
 )

@@ -18,8 +18,11 @@ _GIB = 1024**3
 _STEAL_FIELD = 8
 
 
-def environment() -> Environment:
-    """Everything about this machine that a reader of the report needs to know."""
+def environment(sandbox: str) -> Environment:
+    """Everything about this machine that a reader of the report needs to know.
+
+    ``sandbox``: how the workers that measured were held, in a few words.
+    """
     quota = cpu_quota()
     facts: dict[str, Scalar] = {
         "Processor": _processor(),
@@ -33,6 +36,7 @@ def environment() -> Environment:
         "Kernel": f"{platform.system()} {platform.release()}",
         "Virtual machine": _hypervisor(),
         "Python": platform.python_version(),
+        "Sandbox": sandbox,
     }
     if has_nvidia_gpu():
         facts["NVIDIA driver"] = driver_version()

@@ -13,9 +13,11 @@ from engine.bench.environment import environment
 from engine.bench.model import Block, Measurement, MeasurePlan, MemoryPass, Variant
 from engine.bench.plan import rounds
 from engine.errors import EngineError, Reason
+from engine.jobs.isolation import tiers
 from engine.jobs.protocol import Limits, Steps, Task
 from engine.records import dump, parse
 from engine.registry import format_named
+from engine.settings import settings
 from engine.types import Artifact, Signature
 
 MEMORY_LABEL = "Weigh the memory"
@@ -60,7 +62,7 @@ def run(
         plan=plan,
         blocks=tuple(session.blocks),
         memory=tuple(session.memory),
-        environment=environment(),
+        environment=environment(tiers.sandbox(settings().sandbox).name),
         failures={key: str(error) for key, error in session.errors.items()},
         started_at=started,
         seconds=round(monotonic() - begin, 1),

@@ -62,6 +62,21 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     return {**outcome["result"], FOLDER: str(folder)}
 
 
+def made(out: Path, said: object) -> Path:
+    """What a worker says it made, below its ``out``: plain files and folders, nothing that leads
+    elsewhere. Raises TaskFailed: what is published is hashed, measured and given away by us.
+    """
+    path, home = out / str(said), out.resolve()
+    if home not in path.resolve().parents or ".." in path.parts:
+        raise _unreadable("it names something outside its folder")
+    for folder, folders, files in os.walk(path.parent):
+        for name in (*folders, *files):
+            mode = os.lstat(os.path.join(folder, name)).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise _unreadable("it left a link or a device among its files")
+    return path
+
+
 def from_error(error: EngineError) -> dict[str, str]:
     """An error as the JSON that ``to_error`` reads."""
     return {"reason": error.reason.value, "message": error.message, "hint": error.hint}

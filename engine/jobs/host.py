@@ -25,6 +25,7 @@ from dbos import DBOSPortableJSONSerializer as JsonOnly
 from engine import store
 from engine.errors import BadRequest, EngineError, Reason, TaskCancelled, TaskFailed
 from engine.jobs import evidence, locks, waiting
+from engine.jobs.isolation import tiers
 from engine.jobs.protocol import JobState, StepView, Task
 from engine.jobs.steps import DirectSteps, clear_outputs
 from engine.records import parse
@@ -190,6 +191,7 @@ def main() -> int:
         DBOS.launch()
         for name in _QUEUES:
             DBOS.register_queue(name, global_concurrency=1, polling_interval_sec=_QUEUE_POLL_S)
+        _log.info("Sandbox %s", tiers.sandbox(settings().sandbox).words)
         _log.info("Ready (process %d, data in %s).", os.getpid(), settings().data_dir)
         for turn in count():
             if turn % _TAKE_STOCK_EVERY == 0:

@@ -30,6 +30,9 @@ LONGEST_TEXT = 64 * 1024
 NO_ROOM = errno.ENOSPC
 """Exit status of a worker that found no room on the disk for its result."""
 
+NOT_CONFINED = 126
+"""Exit status of a worker that could not be held as it was to be, and ran nothing."""
+
 
 class JobState(StrEnum):
     """Where a job is. Written by the host, never read out of logs."""

@@ -15,9 +15,12 @@ from typing import Any
 
 from engine.errors import EngineError, Reason, StorageFull, TaskCancelled, TaskFailed
 from engine.files import disk_errors, write_atomically
-from engine.jobs import isolation
 from engine.jobs.evidence import Events, cap_log, log_tail, read_result
+from engine.jobs.isolation import launching
+from engine.jobs.isolation.tiers import unavailable
 from engine.jobs.protocol import NO_ROOM, REQUEST, Event, Limits, Task
+
+_OF_SIGNALS = 128
 
 
 def run_task(
@@ -36,11 +39,11 @@ def run_task(
     with disk_errors():
         folder.mkdir(parents=True)
         write_atomically(folder / REQUEST, _request(task))
-        worker = isolation.launch(folder, task.environment)
+        worker = launching.launch(task, folder)
     try:
         status = _watch(worker, _Watch(task, folder, cancelled, on_event, tick_s))
     finally:
-        isolation.end(worker)
+        launching.end(worker)
     result = read_result(folder)
     if status == 0 and result is not None:
         return result
@@ -118,7 +121,9 @@ def _watch(worker: subprocess.Popen[bytes], watch: _Watch) -> int:
     finally:
         os.close(handle)
     watch.read_events()
-    return worker.wait()
+    status = worker.wait()
+    # Bubblewrap says 128 + n of a worker that signal n ended.
+    return _OF_SIGNALS - status if status > _OF_SIGNALS else status
 
 
 def _cpu_ticks(pid: int) -> int:
@@ -137,6 +142,8 @@ def _ended_badly(status: int, folder: Path) -> EngineError:
     """The end of a worker that left no result, in words."""
     if status == NO_ROOM:
         return StorageFull()
+    if launching.not_confined(status, folder):
+        return unavailable(log_tail(folder).strip())
     if status < 0:
         name = signal.Signals(-status).name
         killed = -status == signal.SIGKILL

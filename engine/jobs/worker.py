@@ -1,4 +1,6 @@
-"""One task in one process: ``python -m engine.jobs.worker FOLDER PARENT_PID``.
+"""One task in one process: ``python -m engine.jobs.worker FOLDER PARENT_PID [GRANTS]``.
+
+With grants (JSON) it confines itself to them before it reads anything else.
 
 Reads ``request.json``, says how far it is in ``events.jsonl``, and leaves ``result.json`` behind:
 ``{"result": …}`` or ``{"error": {"reason", "message", "hint"}}``. Knows nothing of jobs.
@@ -26,7 +28,9 @@ from typing import Any
 import engine.tasks
 from engine.errors import BadRequest, EngineError, Reason, StorageFull, TaskFailed
 from engine.files import write_atomically
-from engine.jobs.protocol import EVENTS, NO_ROOM, OUT, REQUEST, RESULT, Context
+from engine.jobs.isolation.grants import Grants
+from engine.jobs.isolation.inside import NotConfined, confine
+from engine.jobs.protocol import EVENTS, NO_ROOM, NOT_CONFINED, OUT, REQUEST, RESULT, Context
 
 TaskFunction = Callable[[Mapping[str, Any], Context], Mapping[str, Any]]
 
@@ -73,9 +77,15 @@ class WorkerContext:
             file.write(json.dumps(event) + "\n")
 
 
-def main(folder: Path, parent: int) -> int:
+def main(folder: Path, parent: int, grants: str = "") -> int:
     """Run the task of a folder. Gives the exit status: 0 when ``result.json`` was written."""
     die_with(parent)
+    if grants:
+        try:
+            confine(Grants.from_json(grants))
+        except NotConfined as error:
+            sys.stderr.write(f"{error}\n")
+            return NOT_CONFINED
     request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     limit_self(request.get("memory_bytes"))
     try:
@@ -169,4 +179,4 @@ def _recognised(error: BaseException) -> EngineError:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]))

@@ -11,6 +11,7 @@ from engine import changes, registry, store
 from engine.data.model import Dataset
 from engine.errors import EngineError, TaskCancelled, UnsupportedModel
 from engine.files import hash_path, publish, size_of
+from engine.jobs import evidence
 from engine.jobs.protocol import PATIENT, Limits, Steps, Task
 from engine.pipeline.judging import Judge, judging_steps
 from engine.pipeline.planning import edge_label, pass_label, planned, way
@@ -127,7 +128,7 @@ class Work:
         limits = PATIENT if reads else Limits()
         task = Task("convert", label, {"artifact": dump(source), **request}, limits)
         result = self.steps.run(task)
-        made = self.steps.out(result) / result["path"]
+        made = evidence.made(self.steps.out(result), result["path"])
         sha256 = hash_path(made)
         parts = ("artifact", self.model.id, asked.format, sha256)
         artifact_id = fingerprint(*parts, *(change.key for change in asked.passes))

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine import store
 from engine.files import hash_path, publish, size_of
+from engine.jobs import evidence
 from engine.jobs.protocol import Limits, Steps, Task
 from engine.knowledge import reach_from
 from engine.pipeline.requests import ImportRequest
@@ -42,7 +43,7 @@ def import_model(steps: Steps, request: ImportRequest) -> dict[str, Any]:
 
 def _keep_model(out: Path, found: dict[str, Any]) -> Model:
     """Move what the worker recognised to its place, and remember it."""
-    original = out / found["path"]
+    original = evidence.made(out, found["path"])
     sha256 = hash_path(original)
     signature = parse(Signature, found["signature"])
     model_id = fingerprint("model", sha256, found["name"], signature)

@@ -11,6 +11,7 @@ from engine.data.builtin import builtin_named
 from engine.data.model import Dataset
 from engine.data.prepare import Prepared
 from engine.files import hash_path, publish, size_of
+from engine.jobs import evidence
 from engine.jobs.protocol import Limits, Steps, Task
 from engine.pipeline.requests import DataRequest
 from engine.records import dump, fingerprint, parse
@@ -39,7 +40,7 @@ def prepare_data(steps: Steps, request: DataRequest) -> dict[str, Any]:
         )
     )
     made = parse(Prepared, result["data"])
-    written = steps.out(result) / result["path"]
+    written = evidence.made(steps.out(result), result["path"])
     sha256 = hash_path(written)
     data_id = fingerprint("data", model.id, made.name, sha256)
     home = settings().data_sets_dir / data_id

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from engine.errors import BadRequest, InvalidModel
 from engine.files import disk_errors
+from engine.jobs.isolation.refusals import refuse_kind
 from engine.jobs.protocol import Context
 from engine.records import dump, parse
 from engine.registry import LISTINGS
@@ -38,6 +39,7 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     else:
         context.progress("Looking at the bytes", 0.0)
         found = identify(Path(request["source"]), request["name"])
+        refuse_kind(found.kind)
         made = recognise(found, _wanted(request), context.out, context.progress)
     _check_names(made.signature)
     _keep_listings(made, context.out)

@@ -74,8 +74,8 @@ def test_the_canary_does_some_work() -> None:
 
 
 def test_the_environment_names_processor_memory_and_packages() -> None:
-    found = environment()
-    for fact in ("Processor", "Memory", "Kernel", "CPUs this process may use", "Python"):
+    found = environment("A (bubblewrap)")
+    for fact in ("Processor", "Memory", "Kernel", "CPUs this process may use", "Python", "Sandbox"):
         assert found.facts[fact]
     assert found.packages["numpy"] == np.__version__
 

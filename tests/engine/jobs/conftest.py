@@ -8,18 +8,20 @@ from typing import Any
 
 import pytest
 
-from engine.jobs import isolation
+from engine.jobs.isolation import grants, launching
 from engine.jobs.protocol import Event, Limits, Task
 from engine.jobs.run import run_task
 
 PATIENT = Limits(wall_s=60, stall_s=60)
 PROBE_WORKER = "tests.engine.jobs.probe_worker"
+TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """Run one probe task to its end in ``tmp_path/task``."""
-    monkeypatch.setattr(isolation, "WORKER", PROBE_WORKER)
+    monkeypatch.setattr(launching, "WORKER", PROBE_WORKER)
+    monkeypatch.setattr(grants, "CODE", (*grants.CODE, TESTS))
 
     def run(
         do: str,

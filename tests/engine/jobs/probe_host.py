@@ -6,10 +6,12 @@ import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from engine.jobs import host, isolation
+from engine.jobs import host
 from engine.jobs.host import Kind
+from engine.jobs.isolation import grants, launching
 from engine.jobs.protocol import Limits, Task
 from engine.jobs.steps import DirectSteps
 
@@ -37,7 +39,8 @@ def probe(steps: DirectSteps, request: ProbeRequest) -> Mapping[str, Any]:
 
 
 if __name__ == "__main__":
-    isolation.WORKER = "tests.engine.jobs.probe_worker"
+    launching.WORKER = "tests.engine.jobs.probe_worker"
+    grants.CODE = (*grants.CODE, Path(__file__).parents[2])
     host.kinds = lambda: {
         "probe": Kind(ProbeRequest, probe, "convert"),
         "measure": Kind(ProbeRequest, probe, "measure:cpu"),

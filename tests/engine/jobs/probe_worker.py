@@ -11,4 +11,4 @@ from engine.jobs import worker
 engine.tasks.__path__.append(str(Path(__file__).parent / "tasks"))
 
 if __name__ == "__main__":
-    sys.exit(worker.main(Path(sys.argv[1]), int(sys.argv[2])))
+    sys.exit(worker.main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]))

@@ -100,3 +100,29 @@ def test_the_log_tail_is_short_and_plain(tmp_path: Path) -> None:
     (tmp_path / "worker.log").write_bytes(b"x" * 10_000 + b"\x1b[0m\n\xfflast\n")
     tail = log_tail(tmp_path)
     assert len(tail) <= 4096 and tail.endswith("last\n") and "\x1b" not in tail
+
+
+@pytest.mark.parametrize(
+    "said", ["../secret", "/etc/hostname", "", ".", "made/../../secret", "link"]
+)
+def test_what_was_made_lies_in_its_own_folder(said: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter2")
+    out = tmp_path / "out"
+    (out / "made").mkdir(parents=True)
+    (out / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(TaskFailed, match="outside its folder"):
+        evidence.made(out, said)
+
+
+@pytest.mark.parametrize("how", ["link", "pipe"])
+def test_nothing_that_was_made_leads_elsewhere(how: str, tmp_path: Path) -> None:
+    home = tmp_path / "out" / "made"
+    (home / "deep").mkdir(parents=True)
+    (home / "model").write_text("weights")
+    assert evidence.made(tmp_path / "out", "made/model") == home / "model"
+    if how == "link":
+        (home / "deep" / "more").symlink_to("/etc/hostname")
+    else:
+        os.mkfifo(home / "deep" / "more")
+    with pytest.raises(TaskFailed, match="a link or a device"):
+        evidence.made(tmp_path / "out", "made/model")

@@ -35,6 +35,8 @@ def start(workspace: Path) -> Iterator[Start]:
             host = subprocess.Popen(
                 [sys.executable, "-m", "tests.engine.jobs.probe_host"],
                 cwd=ROOT,
+                # These tasks leave marks where no sandbox would let them.
+                env={**os.environ, "ASSAY_SANDBOX": "C"},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

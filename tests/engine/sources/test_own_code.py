@@ -142,12 +142,13 @@ except EngineError as error:
 def test_the_worker_is_told_what_the_host_allows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from engine.jobs import isolation
+    from engine.jobs.isolation import launching
+    from engine.jobs.isolation.tiers import Tier
 
     for said, told in (("1", "1"), ("", ""), ("yes", "")):
         monkeypatch.setenv("ASSAY_ALLOW_MODEL_CODE", said)
         settings.cache_clear()
-        assert isolation._minimal(tmp_path)["ASSAY_ALLOW_MODEL_CODE"] == told
+        assert launching._minimal(tmp_path, Tier.B)["ASSAY_ALLOW_MODEL_CODE"] == told
     settings.cache_clear()
 
 

@@ -97,8 +97,19 @@ def _flood(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 
 def _child(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    child = subprocess.Popen(["sleep", "600"])
-    return {"child": child.pid}
+    return {"began": _sleeper(context, leaves=False)}
+
+
+def _runaway(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    if os.environ["ASSAY_SANDBOX"] == "C":
+        return {"began": _sleeper(context, leaves=False)}
+    return {"began": _sleeper(context, leaves=True)}
+
+
+def _sleeper(context: Context, *, leaves: bool) -> int:
+    code = "import time; time.sleep(600)"
+    command = [sys.executable, "-c", code, str(context.out)]
+    return subprocess.Popen(command, start_new_session=leaves).pid
 
 
 def _full(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -137,6 +148,7 @@ _ACTS: dict[str, Callable[[Mapping[str, Any], Context], dict[str, Any]]] = {
     "nan": _nan,
     "flood": _flood,
     "child": _child,
+    "runaway": _runaway,
     "full": _full,
     "no_room": _no_room,
     "other_words": _other_words,
