@@ -22,7 +22,7 @@ from typing import Any
 from dbos import DBOS, DBOSConfig
 from dbos import DBOSPortableJSONSerializer as JsonOnly
 
-from engine import store
+from engine import floors, store
 from engine.errors import BadRequest, EngineError, Reason, TaskCancelled, TaskFailed
 from engine.jobs import evidence, locks, waiting
 from engine.jobs.isolation import tiers
@@ -177,9 +177,15 @@ def _end_of_job(job_id: str, steps: DurableSteps) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Run jobs until SIGTERM or SIGINT. Exit status 1 when another host is running already."""
+    """Run jobs until SIGTERM or SIGINT.
+
+    Exit status 1 when another host is running already, or a package is too old to open files with.
+    """
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
     _log.setLevel(logging.INFO)
+    if old := floors.below():
+        _log.error("\n".join(old))
+        return 1
     with locks.single(locks.host_lock()) as only:
         if not only:
             _log.error("A host is already running on %s.", settings().data_dir)
