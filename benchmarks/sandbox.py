@@ -6,7 +6,6 @@ Tier C, limits alone, is what the others are held against; all are run in turn.
 from __future__ import annotations
 
 import os
-import resource
 import statistics
 import tempfile
 import time
@@ -30,7 +29,6 @@ def main() -> None:
         here = [tier for tier in tiers.Tier if tiers.sandbox(tier).tier]
         print(f"tiers that work here: {', '.join(here)}")
         _compare("a worker without a task", here, STARTS, lambda: _started(Path(home)))
-        _compare("its processor time", here, STARTS, lambda: _worked(Path(home)))
         request = _block(home)
         _compare("p50 of the digits net, ONNX", here, BLOCKS, lambda: _p50(Path(home), request))
 
@@ -75,14 +73,6 @@ def _started(home: Path) -> float:
     with suppress(BadRequest):
         _run(home, "nothing", {})
     return (time.perf_counter() - started) * 1e3
-
-
-def _worked(home: Path) -> float:
-    """Milliseconds of processor time that the same takes: steadier on a busy machine."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    _started(home)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime) * 1e3
 
 
 def _p50(home: Path, request: dict[str, Any]) -> float:

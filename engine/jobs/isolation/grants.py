@@ -16,7 +16,10 @@ CODE: tuple[Path, ...] = (Path(engine.__file__).resolve().parent,)
 """Our own code."""
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 _LINKER = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
-_KERNEL = ("/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm")
+_KERNEL = (
+    *("/sys/devices/system", "/sys/kernel/mm"),
+    *("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/memory.max"),
+)
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
