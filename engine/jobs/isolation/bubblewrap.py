@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,11 +54,11 @@ def open_filter() -> Iterator[int]:
 
 
 def trial(grants: Grants) -> str | None:
-    """Run nothing inside once. Gives why it does not work here; None where it does."""
+    """Start Python inside once. Gives why it does not work here; None where it does."""
     with open_filter() as handle:
         try:
             done = subprocess.run(
-                [*command(grants, handle), "/usr/bin/env", "-i", "true"],
+                [*command(grants, handle), sys.executable, "-I", "-c", "import ctypes, json"],
                 pass_fds=(handle,),
                 env={"PATH": os.defpath},
                 stdin=subprocess.DEVNULL,
@@ -79,7 +80,7 @@ def _code(paths: Iterable[Path]) -> list[str]:
     found: list[str] = []
     for path in paths:
         if path.is_symlink():
-            found += ["--symlink", os.readlink(path), str(path)]
+            found += ["--symlink", str(path.resolve()), str(path)]
         else:
             found += ["--ro-bind", str(path), str(path)]
     return found
