@@ -14,6 +14,7 @@ from engine import registry
 from engine.doctor import doctor
 from engine.jobs import locks
 from engine.lazy import Requirement
+from engine.settings import settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,3 +57,13 @@ def test_every_fact_is_filled(workspace: Path) -> None:
     found = doctor()
     assert all(found.facts.values())
     assert found.cores >= 1
+
+
+def test_it_says_how_workers_are_held_and_what_stands_in_the_way(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert doctor().facts["Sandbox"][:2] in ("A:", "B:", "C:")
+    monkeypatch.setenv("ASSAY_SANDBOX", "Z")
+    settings.cache_clear()
+    said = "none: no task is run. ASSAY_SANDBOX is 'Z', and can be A, B or C."
+    assert doctor().facts["Sandbox"] == said
