@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ WORKER = "engine.jobs.worker"
 _ROOT = Path(engine.__file__).resolve().parent.parent
 _PRIVATE = 0o077
 _PATIENCE_S = 2.0
+_LOOK_S = 0.003
 
 
 def launch(task: Task, folder: Path) -> subprocess.Popen[bytes]:
@@ -63,6 +65,10 @@ def end(worker: subprocess.Popen[bytes]) -> None:
     # Children may have outlived their leader.
     _signal_group(worker.pid, signal.SIGKILL)
     worker.wait()
+    # Bubblewrap is gone before those it held are: what comes next must have the machine alone.
+    deadline = time.monotonic() + _PATIENCE_S
+    while _living(worker.pid) and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
 
 
 def _minimal(folder: Path, held: Tier) -> dict[str, str]:
@@ -85,6 +91,22 @@ def _minimal(folder: Path, held: Tier) -> dict[str, str]:
         "ASSAY_ALLOW_MODEL_CODE": "1" if may_run_code else "",
         "ASSAY_SANDBOX": held,
     }
+
+
+def _living(group: int) -> bool:
+    """Whether a process of the group is more than a name that nobody has asked after yet."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, of = file.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if of == str(group) and state not in "ZX":
+            return True
+    return False
 
 
 def _signal_group(group: int, what: signal.Signals) -> None:
