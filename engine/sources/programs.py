@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.errors import InvalidModel, UnsafeModel
 
-_NAME = re.compile(r"[A-Za-z_][\w.]*|", re.ASCII)
+_NAME = re.compile(r"\w[\w.]*|", re.ASCII)
 _WORD = re.compile(r"[\w.:\-+ ]*", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
 _OPERATOR = re.compile(

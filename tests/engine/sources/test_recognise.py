@@ -12,6 +12,7 @@ import pytest
 from engine.errors import BadRequest, InvalidModel
 from engine.registry import open_runner
 from engine.types import Artifact, RunnerOptions, Signature, TensorSpec
+from tests import models
 from tests.engine.sources.conftest import (
     Bring,
     export,
@@ -82,6 +83,12 @@ def test_exported_carries_its_signature(bring: Bring, tmp_path: Path) -> None:
     found = bring(export(net(), tmp_path / "net.pt2"))
     assert (found["format"], found["signature_origin"]) == ("exported", "carried")
     assert found["signature"]["inputs"][0]["shape"] == ["batch", 3, 16, 16]
+
+
+def test_what_assay_exports_itself_can_be_brought_again(bring: Bring, tmp_path: Path) -> None:
+    """Layers that are numbered begin their weights' names with a digit."""
+    made = models.converted(models.eager(tmp_path / "eager"), "exported", tmp_path / "made")
+    assert bring(made.path)["format"] == "exported"
 
 
 def test_a_program_with_arithmetic_on_its_sizes_passes_the_checks(
