@@ -7,7 +7,7 @@ import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,14 @@ from engine.types import Artifact, Feed, RunnerOptions
 
 _NODE = "_kernel_time"
 _RUN = "model_run"
-_Constant = tuple[tuple[int, ...], int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the graph knows of a node: its constants (shape and bytes), its whole numbers."""
+
+    constants: tuple[tuple[tuple[int, ...], int], ...] = ()
+    attributes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -45,7 +52,7 @@ def profile_onnx(
     told = Path(watched.end_profiling())
     events = json.loads(told.read_text(encoding="utf-8"))
     graph = graph_only(scratch / "optimized.onnx").graph
-    return _profile(artifact, events, seconds, machine, _constants(graph)), graph
+    return _profile(artifact, events, seconds, machine, _known(graph)), graph
 
 
 def profile_torch(artifact: Artifact, feed: Feed, threads: int) -> Profile:
@@ -123,16 +130,22 @@ def _timed(
         return session, repeated(lambda: session.run(outputs, dict(feed)))
 
 
-def _constants(graph: Any) -> dict[str, list[_Constant]]:
-    """Shape and bytes of every constant that a node reads, by the node's name."""
-    from onnx import helper
+def _known(graph: Any) -> dict[str, _Known]:
+    """The constants that a node reads and its whole-number attributes, by the node's name."""
+    from onnx import AttributeProto, helper
 
     known = {}
     for item in graph.initializer:
         shape = tuple(item.dims)
         width = helper.tensor_dtype_to_np_dtype(item.data_type).itemsize
         known[item.name] = (shape, width * math.prod(shape))
-    return {node.name: [known[name] for name in node.input if name in known] for node in graph.node}
+    return {
+        node.name: _Known(
+            tuple(known[name] for name in node.input if name in known),
+            {one.name: one.i for one in node.attribute if one.type == AttributeProto.INT},
+        )
+        for node in graph.node
+    }
 
 
 def _profile(
@@ -140,7 +153,7 @@ def _profile(
     events: Iterable[Mapping[str, Any]],
     seconds: list[float],
     machine: Machine,
-    constants: Mapping[str, list[_Constant]],
+    known: Mapping[str, _Known],
 ) -> Profile:
     nodes: dict[str, _Node] = {}
     spans: list[float] = []
@@ -149,8 +162,8 @@ def _profile(
         if event.get("cat") == "Node" and name.endswith(_NODE):
             index = event["args"]["node_index"]
             if index not in nodes:
-                read = constants.get(name.removesuffix(_NODE), [])
-                nodes[index] = _node_of(event["args"], read)
+                own = known.get(name.removesuffix(_NODE), _Known())
+                nodes[index] = _node_of(event["args"], own)
             nodes[index].seconds += event["dur"] / 1e6
         elif name == _RUN:
             spans.append(event["dur"] / 1e6)
@@ -170,15 +183,17 @@ def _profile(
     )
 
 
-def _node_of(told: Mapping[str, Any], constants: list[_Constant]) -> _Node:
+def _node_of(told: Mapping[str, Any], known: _Known) -> _Node:
     operator = str(told["op_name"])
     given = counting.tensors(told["input_type_shape"])
     made = counting.tensors(told["output_type_shape"])
     return _Node(
         operator,
-        counting.kind_of(operator, given, made),
-        counting.operations(operator, given, made, [shape for shape, _ in constants]),
-        counting.moved(told, sum(size for _, size in constants)),
+        counting.kind_of(operator, given, made, known.attributes),
+        counting.operations(
+            operator, given, made, [shape for shape, _ in known.constants], known.attributes
+        ),
+        counting.moved(told, sum(size for _, size in known.constants)),
     )
 
 

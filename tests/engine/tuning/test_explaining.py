@@ -79,6 +79,23 @@ def test_both_count_the_same_multiplications(
     assert base >= products * 0.9
 
 
+@pytest.mark.parametrize(("accuracy", "kind"), [("4", "int8"), ("1", "float")])
+def test_weights_in_four_bits_multiply_as_often_as_in_float(
+    tmp_path: Path, accuracy: str, kind: str
+) -> None:
+    """Their blocks hide the length of the sums, and the option says what is multiplied."""
+    nodes = [("MatMul", ["x", "w"], ["y"], {"name": "product"})]
+    weights = {"w": np.random.default_rng(5).normal(size=(256, 96)).astype(np.float32)}
+    plain = models.onnx_model(tmp_path / "float.onnx", nodes, weights, ("batch", 256))
+    samples = DrawnSamples(plain.signature, 1)
+    small = models.changed(plain, Change("int4", {"accuracy": accuracy}), tmp_path / "q", samples)
+    found = explain(small, plain, HERE, tmp_path / "scratch", never_mind)
+    assert found.profile is not None and found.baseline is not None
+    assert found.profile.operations == found.baseline.operations == 2 * 96 * 256
+    operators = {one.operator: one.kind for one in found.profile.operators}
+    assert operators == {"MatMulNBits": kind}
+
+
 def test_a_layer_left_in_float_leaves_pairs_that_are_named(tmp_path: Path) -> None:
     """Erf has no INT8 kernel, and what stands before it is quantized."""
     weights = np.eye(4, dtype=np.float32)
@@ -177,7 +194,10 @@ def test_what_operators_do_is_read_from_their_types() -> None:
     assert kind_of("QLinearConv", [eight], [eight]) == "int8"
     assert kind_of("DynamicQuantizeMatMul", [floats, ("int8", (8, 8))], [floats]) == "int8"
     assert kind_of("DequantizeLinear", [eight], [floats]) == "conversion"
-    assert kind_of("MatMulNBits", [floats, ("uint8", (8, 1, 4))], [floats]) == "float"
+    four = [floats, ("uint8", (8, 1, 4)), ("float", (8,))]
+    assert kind_of("MatMulNBits", four, [floats], {"K": 8, "accuracy_level": 4}) == "int8"
+    assert kind_of("MatMulNBits", four, [floats], {"K": 8, "accuracy_level": 1}) == "float"
+    assert kind_of("MatMulNBits", four, [floats], {"K": 8}) == "float"
     assert kind_of("Softmax", [floats], [floats]) == "float"
     assert kind_of("MatMul", [("float16", (1, 8))], [("float16", (1, 8))]) == "half"
 
