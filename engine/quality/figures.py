@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from engine.quality.model import Quality
 from engine.quality.stats import mcnemar, paired_interval
+from engine.verify.groups import share_by_groups
+from engine.verify.model import FEW
 from engine.verify.wilson import wilson
 
 Interval = tuple[float, float]
@@ -17,7 +19,10 @@ SURE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share that was counted, with its 95 % Wilson interval; both from 0 to 1."""
+    """A share that was counted, with its 95 % interval; both from 0 to 1.
+
+    The interval is Wilson's; where a sample has several answers, it is by whole samples.
+    """
 
     right: int
     of: int
@@ -74,8 +79,13 @@ def agreement(found: Quality) -> Share | None:
     """How often the artifact gives the original's answer; None for what gives no classes."""
     if found.error or not found.original:
         return None
-    same = sum(a == b for a, b in zip(found.original, found.answers, strict=True))
-    return _share(same, len(found.original))
+    same = [a == b for a, b in zip(found.original, found.answers, strict=True)]
+    if found.places == 1:
+        return _share(sum(same), len(same))
+    starts = range(0, len(same), found.places)
+    right = [sum(same[start : start + found.places]) for start in starts]
+    interval = share_by_groups(right, [found.places] * len(right))
+    return Share(sum(right), len(same), interval)
 
 
 def lost(found: Quality) -> str:
@@ -121,6 +131,9 @@ def sentence(found: Quality) -> str:
     assert same is not None, "quality without answers"
     low, high = same.interval
     many = f"{found.places} places each of " if found.places > 1 else ""
+    if found.places > 1:
+        few = ", so few that it is wide" if found.samples < FEW else ""
+        on = f"{on}; the interval is by {found.noun}{few}"
     return (
         f"The same likeliest answer as the original {_percent(same.value)} "
         f"[{low * 100:.1f}, {high * 100:.1f}] of the time ({many}{on})"
@@ -133,14 +146,15 @@ def _of_language(found: Quality, on: str) -> str:
     if read.error:
         return f"It fails on {on}: {read.error}"
     ratio, kl = read.perplexity_ratio, read.kl_mean
-    low, high = read.top1_interval or (0.0, 0.0)
+    shares = [100 * bound for bound in read.top1_interval or ()]
+    share = " [{:.1f}, {:.1f}]".format(*shares) if shares else ""
     bounds = "" if read.ratio_interval is None else " [{:.4f}, {:.4f}]".format(*read.ratio_interval)
     return (
         f"Perplexity {'not finite' if ratio is None else f'{ratio:.4f}'} times the original's"
         f"{bounds}, the next word's chances diverge by "
         f"{'an infinite amount' if kl is None else f'{kl:.2g} nats'}, the same likeliest word "
-        f"{_percent(read.top1_share)} [{low * 100:.1f}, {high * 100:.1f}] of the time "
-        f"({read.places:,} places; {on})"
+        f"{_percent(read.top1_share)}{share} of the time ({read.places:,} places; {on}; intervals "
+        f"{read.intervals})"
     )
 
 

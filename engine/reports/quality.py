@@ -29,8 +29,10 @@ def quality_table(report: Report) -> Table | None:
         ("Artifact", "Against the original", "Same answer"),
         rows,
         "Brackets are 95 % intervals: Wilson's for a share, Newcombe's paired one for a "
-        "difference. McNemar's p is exact: the chance of so uneven a split of the samples that "
-        "only one of the two got right, were neither better.",
+        "difference. Places within a sample and words within a window of text are not independent: "
+        "there intervals are by whole samples or windows (a seeded bootstrap; Student's t, which "
+        "is wide, over fewer than 8). McNemar's p is exact: the chance of so uneven a split of the "
+        "samples that only one of the two got right, were neither better.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.reports import words
@@ -219,7 +220,7 @@ def verifications(report: Report) -> tuple[VerificationFigures, ...]:
 
 def language_table(report: Report) -> Table | None:
     """How the language models among the artifacts did on a text they had not seen."""
-    judged = (
+    judged = tuple(
         (artifact.label, artifact.verification.language)
         for artifact in report.artifacts
         if artifact.verification is not None and artifact.verification.language is not None
@@ -233,21 +234,31 @@ def language_table(report: Report) -> Table | None:
         rows,
         "Divergence (Kullback-Leibler) of the chances of the next word from the original's, mean "
         "and largest over the places of the text. Ratio: the perplexity against the original's. "
-        "Brackets are 95 % intervals.",
+        + _intervals(found for _, found in judged),
+    )
+
+
+def _intervals(judged: Iterable[LanguageComparison]) -> str:
+    """How they were taken: of the same text, but maybe by another version of Assay."""
+    said = dict.fromkeys(found.intervals for found in judged if found.error is None)
+    return (
+        f"Brackets are 95 % intervals, {'; '.join(said) or 'where there are some'}. By windows: "
+        "whole ones are drawn anew (a seeded bootstrap), or Student's t is taken over fewer than 8."
     )
 
 
 def _language_row(label: str, found: LanguageComparison) -> tuple[str, ...]:
     if found.error is not None:
         return (label, f"refused: {found.error}", *(_ABSENT,) * 4)
-    low, high = found.top1_interval or (0.0, 0.0)
+    shares = [100 * bound for bound in found.top1_interval or ()]
+    share = " [{:.1f}, {:.1f}]".format(*shares) if shares else ""
     bounds = found.ratio_interval
     ratio = _ABSENT if found.perplexity_ratio is None else f"{found.perplexity_ratio:.4f}"
     return (
         label,
         _small(found.kl_mean),
         _small(found.kl_max),
-        f"{words.share(found.top1_share, 1)} [{100 * low:.1f}, {100 * high:.1f}]",
+        f"{words.share(found.top1_share, 1)}{share}",
         _or_absent(found.perplexity_candidate),
         f"{ratio} [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else ratio,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from engine.errors import EngineError, UnsupportedModel
 from engine.files import disk_errors
 from engine.texts import held_out
 from engine.types import Artifact, Feed, Runner, Signature
-from engine.verify.model import LanguageComparison
-from engine.verify.wilson import wilson
+from engine.verify.groups import by_groups, share_by_groups
+from engine.verify.model import LanguageComparison, Window
 
 LOGITS = "language.npz"
 WINDOW = 256
@@ -115,45 +115,61 @@ class _Sums:
     """What adds up over the places of a text, in nats."""
 
     divergence: list[np.ndarray] = field(default_factory=list)
-    reference: list[np.ndarray] = field(default_factory=list)
-    candidate: list[np.ndarray] = field(default_factory=list)
-    agree: int = 0
+    windows: list[Window] = field(default_factory=list)
 
     @_QUIET
     def add(self, tokens: np.ndarray, wanted: np.ndarray, logits: np.ndarray) -> None:
         """One window: logits [length, vocabulary]; the last place has no next word to judge by."""
-        for start in range(0, len(tokens) - 1, _ROWS):
-            stop = min(start + _ROWS, len(tokens) - 1)
+        places, agree, before, after = len(tokens) - 1, 0, 0.0, 0.0
+        for start in range(0, places, _ROWS):
+            stop = min(start + _ROWS, places)
             following = tokens[start + 1 : stop + 1, None]
             ref, cand = _log_chances(wanted[start:stop]), _log_chances(logits[start:stop])
             chance = np.exp(ref)
             # A word that the original rules out adds nothing, whatever the candidate says.
             self.divergence.append(np.where(chance > 0, chance * (ref - cand), 0).sum(-1))
-            self.reference.append(-np.take_along_axis(ref, following, 1)[:, 0])
-            self.candidate.append(-np.take_along_axis(cand, following, 1)[:, 0])
-            self.agree += int((ref.argmax(-1) == cand.argmax(-1)).sum())
+            before -= float(np.take_along_axis(ref, following, 1).sum())
+            after -= float(np.take_along_axis(cand, following, 1).sum())
+            agree += int((ref.argmax(-1) == cand.argmax(-1)).sum())
+        self.windows.append(Window(places, agree, _number(before), _number(after)))
 
     @_QUIET
     def comparison(self, text: str) -> LanguageComparison:
         """The figures over all windows."""
         divergence = np.concatenate(self.divergence)
-        before, after = np.concatenate(self.reference), np.concatenate(self.candidate)
-        places = len(divergence)
-        change = after - before
-        # Places of a text are not independent; the interval is the usual one all the same.
-        spread = 1.96 * float(change.std(ddof=1)) / math.sqrt(places) if places > 1 else 0.0
-        middle = float(change.mean())
+        sizes = [one.places for one in self.windows]
+        agree = [one.agree for one in self.windows]
+        several = len(sizes) > 1
         return LanguageComparison(
             text_sha256=text,
-            places=places,
+            places=len(divergence),
             kl_mean=_number(max(0.0, float(divergence.mean()))),
             kl_max=_number(max(0.0, float(divergence.max()))),
-            top1_agree=self.agree,
-            top1_interval=wilson(self.agree, places),
-            perplexity_reference=_exp(float(before.mean())),
-            perplexity_candidate=_exp(float(after.mean())),
-            ratio_interval=_interval(_exp(middle - spread), _exp(middle + spread)),
+            top1_agree=sum(agree),
+            top1_interval=share_by_groups(agree, sizes) if several else None,
+            perplexity_reference=_perplexity([one.reference for one in self.windows], sizes),
+            perplexity_candidate=_perplexity([one.candidate for one in self.windows], sizes),
+            ratio_interval=_ratio_interval(self.windows),
+            windows=tuple(self.windows),
         )
+
+
+def _perplexity(nats: Sequence[float | None], sizes: Sequence[int]) -> float | None:
+    known = [one for one in nats if one is not None]
+    return _exp(sum(known) / sum(sizes)) if len(known) == len(nats) else None
+
+
+def _ratio_interval(windows: Sequence[Window]) -> tuple[float, float] | None:
+    """Of the mean change in nats, which the ratio is the exponential of."""
+    changes = [
+        one.candidate - one.reference
+        for one in windows
+        if one.candidate is not None and one.reference is not None
+    ]
+    if len(changes) < len(windows):
+        return None
+    found = by_groups(changes, [one.places for one in windows])
+    return None if found is None else _interval(*map(_exp, found))
 
 
 def _log_chances(logits: np.ndarray) -> np.ndarray:

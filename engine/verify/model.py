@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+FEW = 8
+"""With fewer groups of places (windows of a text, samples) a bootstrap over them is too narrow:
+Student's t is taken, which is wide."""
+
 
 class Verdict(StrEnum):
     """How close a candidate is to its reference, from best to worst."""
@@ -95,13 +99,28 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """Sums over the ``places`` of one piece of text that was read at once, in nats.
+
+    ``reference`` and ``candidate`` are of minus the log chances of the words that follow; None
+    where they are not finite.
+    """
+
+    places: int
+    agree: int
+    reference: float | None
+    candidate: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class LanguageComparison:
     """A language model on a text of ours, place by place, against the original.
 
     ``kl_mean`` and ``kl_max`` are the Kullback-Leibler divergence of the candidate's chances of
     the next word from the original's, in nats; ``top1_agree`` counts the ``places`` where both
-    find the same word likeliest; ``ratio_interval`` is the 95 % interval of the ratio of the
-    perplexities. None where a figure is not finite; ``error`` is the candidate's refusal.
+    find the same word likeliest; ``top1_interval`` and ``ratio_interval`` are the 95 % intervals
+    of their share and of the ratio of the perplexities, by whole ``windows``. None where a figure
+    is not finite, or of one window; ``error`` is the candidate's refusal.
     """
 
     text_sha256: str
@@ -114,6 +133,18 @@ class LanguageComparison:
     perplexity_candidate: float | None = None
     ratio_interval: tuple[float, float] | None = None
     error: str | None = None
+    windows: tuple[Window, ...] = ()
+
+    @property
+    def intervals(self) -> str:
+        """How its intervals were taken, and what that means."""
+        many = len(self.windows)
+        if not many:
+            return "by places, as Assay once did: too narrow, for places of a text are alike"
+        if many == 1:
+            return "not to be had from one window"
+        few = ", so few that they are wide" if many < FEW else ""
+        return f"by the {many} windows the text was read in{few}"
 
     @property
     def top1_share(self) -> float:

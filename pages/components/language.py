@@ -12,7 +12,6 @@ def figures(found: LanguageComparison, limits: Thresholds) -> None:
     """The three figures in a small table."""
     if found.error:
         return  # the verdict's sentence says it
-    low, high = found.top1_interval or (0.0, 0.0)
     rows = [
         {
             "On an unseen text": "Divergence of the next word's chances",
@@ -22,7 +21,7 @@ def figures(found: LanguageComparison, limits: Thresholds) -> None:
         },
         {
             "On an unseen text": "Likeliest word is the same",
-            "Found": f"{found.top1_share * 100:.1f} % [{low * 100:.1f}, {high * 100:.1f}]",
+            "Found": f"{found.top1_share * 100:.1f} %{_share_interval(found)}",
             "Equivalent": "not asked for",
             "Usable": f"from {limits.degraded_language_top1 * 100:g} %",
         },
@@ -37,8 +36,15 @@ def figures(found: LanguageComparison, limits: Thresholds) -> None:
     st.caption(
         f"{found.places:,} places of a text of Assay's own. The original's perplexity is "
         f"{_number(found.perplexity_reference)}, this one's {_number(found.perplexity_candidate)}. "
-        "Brackets are 95 % intervals."
+        f"Brackets are 95 % intervals, {found.intervals}."
     )
+
+
+def _share_interval(found: LanguageComparison) -> str:
+    if found.top1_interval is None:
+        return ""
+    low, high = found.top1_interval
+    return f" [{low * 100:.1f}, {high * 100:.1f}]"
 
 
 def _ratio_interval(found: LanguageComparison) -> str:

@@ -11,7 +11,8 @@ from engine.quality.answers import answers
 from engine.quality.figures import accuracy, agreement, lost, sentence, warning
 from engine.quality.model import Quality
 from engine.records import dump, parse
-from engine.verify.model import LanguageComparison
+from engine.verify.model import LanguageComparison, Window
+from engine.verify.wilson import wilson
 
 LABELS = tuple(index % 10 for index in range(360))
 WRONG = 10
@@ -93,7 +94,32 @@ def test_a_language_model_is_judged_by_its_chances() -> None:
     read = LanguageComparison("0", 900, 0.01, 0.2, 870, (0.95, 0.98), 50.0, 51.0, (1.01, 1.03))
     found = Quality("a", "d", "mine.txt", "0", "pieces", 4, 4, language=read)
     assert "Perplexity 1.0200 times the original's [1.0100, 1.0300]" in sentence(found)
-    assert "0.01 nats, the same likeliest word 96.7 %" in sentence(found)
+    assert "0.01 nats, the same likeliest word 96.7 % [95.0, 98.0]" in sentence(found)
+    assert "intervals by places, as Assay once did: too narrow" in sentence(found)
+    one = replace(read, top1_interval=None, windows=(Window(900, 870, 1.0, 1.0),))
+    said = sentence(replace(found, language=one))
+    assert "likeliest word 96.7 % of the time" in said
+    assert "not to be had from one window" in said
+
+
+@pytest.mark.parametrize(("samples", "wide"), [(4, True), (40, False)])
+def test_places_of_a_sample_are_no_witnesses_of_their_own(samples: int, wide: bool) -> None:
+    """Every second sample agrees at all of its fifty places, the others at none."""
+    told = tuple(place // 50 % 2 for place in range(50 * samples))
+    found = replace(
+        judged(0, 0),
+        samples=samples,
+        labels=None,
+        original=told,
+        answers=(0,) * len(told),
+        places=50,
+    )
+    same = agreement(found)
+    assert same is not None and same.value == 0.5
+    alone = wilson(samples // 2, samples)
+    assert same.interval[1] - same.interval[0] > 0.9 * (alone[1] - alone[0])
+    assert ("by images, so few that it is wide" in sentence(found)) == wide
+    assert "by images" in sentence(found)
 
 
 @pytest.mark.parametrize("found", [judged(1, 2), replace(judged(0, 0), labels=None)])

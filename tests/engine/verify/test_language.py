@@ -22,7 +22,7 @@ from engine.tasks import verify as verify_task
 from engine.types import Artifact, Feed, Signature, TensorSpec
 from engine.verify import language
 from engine.verify.gate import judge
-from engine.verify.model import LanguageComparison, Thresholds, Verdict, Verification
+from engine.verify.model import LanguageComparison, Thresholds, Verdict, Verification, Window
 from tests.models import artifact, converted, eager, stored_writer, task_folder, verified
 
 WORDS = 3
@@ -65,14 +65,31 @@ def test_the_figures_are_the_ones_of_the_books(tmp_path: Path) -> None:
     assert found.perplexity_reference == pytest.approx((2 * 4 * 4) ** (1 / 3), rel=1e-5)
     assert found.perplexity_candidate == pytest.approx((4 * 2 * 4) ** (1 / 3), rel=1e-5)
     assert found.perplexity_ratio == pytest.approx(1, rel=1e-5)
-    assert found.ratio_interval is not None
-    assert found.ratio_interval[0] < 1 < found.ratio_interval[1]
+    assert found.windows == (
+        Window(3, 0, pytest.approx(math.log(32)), pytest.approx(math.log(32))),
+    )
+    assert found.ratio_interval is found.top1_interval is None  # one window says nothing of others
 
 
 def test_the_same_model_is_exact(tmp_path: Path) -> None:
     found = compared(tmp_path, [0.5, 0.25, 0.25], constant([0.5, 0.25, 0.25]))
     assert (found.kl_mean, found.top1_agree, found.perplexity_ratio) == (0, 3, 1)
     assert judged(found).verdict is Verdict.EXACT
+
+
+@pytest.mark.parametrize("many", [2, 7, 8])
+def test_intervals_are_by_windows(tmp_path: Path, many: int) -> None:
+    """A hundred places that all say what their window says are not a hundred witnesses."""
+    read = [np.full((1, 100), index % 2) for index in range(many)]
+    before = constant([0.5, 0.25, 0.25])
+    assert language.save(tmp_path, read, before, SIGNATURE) == many
+    found = language.compare(tmp_path, SIGNATURE, constant([0.25, 0.5, 0.25]))
+    assert found is not None and found.ratio_interval is not None
+    assert len(found.windows) == many and found.places == 99 * many
+    low, high = found.ratio_interval
+    assert low < 1 / 1.3 and high > 1.3  # by places it would be 1 ± 0.05 of eight windows
+    assert f"by the {many} windows" in found.intervals
+    assert ("wide" in found.intervals) == (many < 8)
 
 
 @pytest.mark.parametrize(
