@@ -25,7 +25,7 @@ from engine.pipeline import (
     artifact_to_try,
 )
 from engine.pipeline.excluding import asked
-from engine.pipeline.explaining import layered, of_model
+from engine.pipeline.explaining import data_of, layered, of_model
 from engine.pipeline.preparing import located
 from engine.records import dump, fingerprint
 from engine.sources import locate
@@ -77,6 +77,7 @@ def submit_explain(request: ExplainRequest) -> str:
 def submit_sensitivity(request: SensitivityRequest) -> str:
     """Queue a look at the layers of a quantized artifact. Raises BadRequest for any other."""
     artifact, _ = layered(request)
+    data_of(request)
     return submit("layers", f"Compare the layers of {registry.named(artifact)}", request)
 
 

@@ -1,4 +1,8 @@
-"""The fewest layers that must stay in float: each try an artifact, made, judged and timed."""
+"""The fewest layers that must stay in float: each try an artifact, made, judged and timed.
+
+Layers are ranked and tries compared on the calibration part, and what is found is judged once on
+the evaluation part: figures that chose among tries flatter what they chose.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,15 @@ from engine.data.model import Dataset
 from engine.errors import BadRequest
 from engine.jobs.protocol import Steps, Task
 from engine.pipeline.converting import Made, Work
-from engine.pipeline.explaining import before_pruning, layered, sensitivity
+from engine.pipeline.explaining import before_pruning, data_of, layered, sensitivity
 from engine.pipeline.judging import Judge
 from engine.pipeline.requests import ExcludeRequest, SensitivityRequest
-from engine.quality.figures import accuracy, agreement
+from engine.quality.figures import Interval, accuracy, agreement
+from engine.quality.model import Quality
 from engine.records import dump
 from engine.store.findings import SEARCH
-from engine.tuning.model import Goal, LayerError, Search, Trial
+from engine.tuning import outcome
+from engine.tuning.model import Confirmation, Goal, LayerError, Search, Trial
 from engine.tuning.search import candidates, exclusion, fewest
 from engine.types import Artifact, Change, Target
 from engine.verify.model import Thresholds, Verification
@@ -31,10 +37,11 @@ _SEARCHING = "The search has not ended."
 def exclude(steps: Steps, request: ExcludeRequest) -> dict[str, Any]:
     """Leave the worst layers in float until the goal is met, with as few of them as that takes.
 
+    Met is met on the calibration part; on the evaluation part it is confirmed, or is not.
     Gives ``{"artifact_id", "artifacts": [id, …]}``; the search is kept with the artifact.
     """
     artifact, baseline, data = asked(request)
-    found = sensitivity(steps, artifact, baseline, request.data_id)
+    found = sensitivity(steps, artifact, baseline, data)
     hunt = _Hunt(steps, request, artifact, data, candidates(found.worst_first))
     if hunt.tried(0).met:
         return hunt.end(0)
@@ -47,7 +54,7 @@ def asked(request: ExcludeRequest) -> tuple[Artifact, Artifact, Dataset | None]:
     """The artifact, the same in float, and the data. Raises NotFound, BadRequest."""
     layers = SensitivityRequest(request.model_id, request.artifact_id, request.data_id)
     artifact, baseline = layered(layers)
-    data = store.data.load(request.data_id) if request.data_id else None
+    data = data_of(request)
     if request.goal.kind == "accuracy" and not (data and data.labelled):
         raise BadRequest(
             "Accuracy needs samples whose class is known, and there are none.",
@@ -67,12 +74,16 @@ class _Hunt:
     layers: Sequence[LayerError]
     trials: dict[int, Trial] = field(default_factory=dict)
     _work: Work = field(init=False)
+    _chooser: Judge = field(init=False)
     _judge: Judge = field(init=False)
+    _made: dict[int, Made] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         model = store.models.load(self.request.model_id)
         self._work = Work(self.steps, model, self.data)
-        self._judge = Judge(self.steps, model.artifact, self.data, Thresholds())
+        original = model.artifact
+        self._chooser = Judge(self.steps, original, self.data, Thresholds(), choosing=True)
+        self._judge = Judge(self.steps, original, self.data, Thresholds())
 
     def tried(self, many: int) -> Trial:
         """Make, judge and time it with so many of the worst layers in float."""
@@ -80,7 +91,10 @@ class _Hunt:
             return self.trials[many]
         excluded = self.layers[:many]
         made = self._work.make(self._target(many)) if many else self._as_it_is()
-        artifact, value = made.artifact, self._value(made)
+        self._made[many] = made
+        if many:  # kept with it; it plays no part in the search
+            self._judge.verify(made.artifact, made.original)
+        artifact, value = made.artifact, self._figure(self._chooser, made).value
         self.trials[many] = Trial(
             excluded=tuple(f"{one.layer or one.node} ({one.operator})" for one in excluded),
             artifact_id=artifact.id,
@@ -89,12 +103,25 @@ class _Hunt:
             met=self.request.goal.met_by(value),
             milliseconds=self._glance(artifact),
         )
-        self._keep(None, _SEARCHING)
+        self._keep(None, None, _SEARCHING)
         return self.trials[many]
 
     def end(self, many: int | None) -> dict[str, Any]:
-        """Say what was found, and keep it."""
-        return self._keep(many, _sentence(self.request.goal, self.trials, many))
+        """Confirm what was found where nothing chose it, say both, and keep it."""
+        goal, on = self.request.goal, self._chooser.on
+        if many is None:
+            return self._keep(None, None, outcome.missed(goal, self.trials, on))
+        confirmed = self._confirmed(self._made[many])
+        sentence = (
+            f"{outcome.found(goal, self.trials, many, on)} {outcome.elsewhere(goal, confirmed)}"
+        )
+        return self._keep(many, confirmed, sentence)
+
+    def _confirmed(self, made: Made) -> Confirmation:
+        found = self._figure(self._judge, made)
+        if self.request.goal.kind == "sqnr":
+            self._judge.weigh(made.artifact)  # kept with it, whatever the goal
+        return found
 
     def _target(self, many: int) -> Target:
         """As the artifact was asked for, with so many layers more left in float."""
@@ -107,20 +134,18 @@ class _Hunt:
     def _as_it_is(self) -> Made:
         return Made(self.start, before_pruning(self.start, self._work.model))
 
-    def _value(self, made: Made) -> float | None:
-        """Its quality, in the unit of the goal."""
-        verification = self._judge.verify(made.artifact, made.original)
-        quality = self._judge.weigh(made.artifact)  # kept with each, whatever the goal
-        if self.request.goal.kind == "sqnr":
-            return least_sqnr(verification)
-        if self.request.goal.kind == "accuracy":
-            held = accuracy(quality) if quality else None
-            return None if held is None else -100 * held.difference
-        if quality is None:
-            share = verification.top1_agreement
-            return None if share is None else 100 * share
-        same = agreement(quality)
-        return None if same is None else 100 * same.value
+    def _figure(self, judge: Judge, made: Made) -> Confirmation:
+        """Its quality by one judge, in the unit of the goal."""
+        goal, on = self.request.goal, judge.on
+        quality = None if goal.kind == "sqnr" else judge.weigh(made.artifact)
+        value, interval = None, None
+        if quality is not None:
+            on = f"{quality.samples:,} {quality.noun} of {judge.on}"
+            value, interval = _of_answers(goal, quality)
+        elif goal.kind != "accuracy":
+            found = judge.verify(made.artifact, made.original)
+            value, interval = _of_numbers(goal, found)
+        return Confirmation(on, value, interval, goal.met_by(value))
 
     def _glance(self, artifact: Artifact) -> float:
         request = {"artifact": dump(artifact), "threads": len(os.sched_getaffinity(0))}
@@ -128,7 +153,9 @@ class _Hunt:
         with self.steps.alone():
             return float(self.steps.run(Task("glance", label, request))["milliseconds"])
 
-    def _keep(self, many: int | None, sentence: str) -> dict[str, Any]:
+    def _keep(
+        self, many: int | None, confirmed: Confirmation | None, sentence: str
+    ) -> dict[str, Any]:
         found = None if many is None else self.trials[many].artifact_id
         search = Search(
             artifact_id=self.start.id,
@@ -138,6 +165,8 @@ class _Hunt:
             found=found,
             target=self._target(many or 0).key,
             sentence=sentence,
+            chosen_on=self._chooser.on,
+            confirmed=confirmed,
         )
         store.findings.save(self.start.id, SEARCH, search)
         made = [trial.artifact_id for count, trial in self.trials.items() if count]
@@ -155,19 +184,28 @@ def least_sqnr(verification: Verification) -> float | None:
     return min(known, default=_EXACT_DB)
 
 
-def _sentence(goal: Goal, trials: dict[int, Trial], many: int | None) -> str:
-    tries = f"{len(trials)} {'try' if len(trials) == 1 else 'tries'}"
-    if many is None:
-        most = max(trials)
-        return (
-            f"Not even with {most} layers in float is the goal met: "
-            f"{goal.said(trials[most].value)} after {tries}. "
-            "Look at the calibration data, or take FP16."
-        )
-    if many == 0:
-        return f"The goal is met as it is: {goal.said(trials[0].value)}."
-    layers = "1 layer" if many == 1 else f"{many} layers"
-    return (
-        f"With {layers} left in float the goal is met: {goal.said(trials[many].value)}, where it "
-        f"was {goal.said(trials[0].value)}. Found in {tries}."
-    )
+def _of_answers(goal: Goal, quality: Quality) -> tuple[float | None, Interval | None]:
+    """Points of accuracy lost, or percent of the same answers, with its interval."""
+    if goal.kind == "accuracy":
+        held = accuracy(quality)
+        if held is None:
+            return None, None
+        low, high = held.interval
+        return -100 * held.difference, (-100 * high, -100 * low)
+    same = agreement(quality)
+    return (None, None) if same is None else (100 * same.value, _percent(same.interval))
+
+
+def _of_numbers(goal: Goal, found: Verification) -> tuple[float | None, Interval | None]:
+    """The least SQNR, or percent of the rows with the same top answer, with its interval."""
+    if goal.kind == "sqnr":
+        return least_sqnr(found), None
+    share, interval = found.top1_agreement, found.top1_interval
+    if share is None:
+        return None, None
+    return 100 * share, None if interval is None else _percent(interval)
+
+
+def _percent(interval: Interval) -> Interval:
+    low, high = interval
+    return 100 * low, 100 * high

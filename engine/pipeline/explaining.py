@@ -6,10 +6,11 @@ import os
 from typing import Any
 
 from engine import changes, processor, registry, store
+from engine.data.model import Dataset
 from engine.errors import BadRequest
 from engine.jobs.protocol import PATIENT, Steps, Task
 from engine.lazy import Requirement
-from engine.pipeline.requests import ExplainRequest, SensitivityRequest
+from engine.pipeline.requests import ExcludeRequest, ExplainRequest, SensitivityRequest
 from engine.records import dump, fingerprint, parse
 from engine.store.findings import EXPLANATION, MACHINE, SENSITIVITY
 from engine.tuning.model import Explanation, Machine, Sensitivity
@@ -43,24 +44,29 @@ def explain(steps: Steps, request: ExplainRequest) -> dict[str, Any]:
 def look_at_layers(steps: Steps, request: SensitivityRequest) -> dict[str, Any]:
     """Compare every quantized node with float. Gives ``{"artifact_id": …}``."""
     artifact, baseline = layered(request)
-    found = sensitivity(steps, artifact, baseline, request.data_id)
+    found = sensitivity(steps, artifact, baseline, data_of(request))
     return {"artifact_id": found.artifact_id}
 
 
 def sensitivity(
-    steps: Steps, artifact: Artifact, baseline: Artifact, data_id: str | None
+    steps: Steps, artifact: Artifact, baseline: Artifact, data: Dataset | None
 ) -> Sensitivity:
     """One step: the layers of an artifact, compared and kept with it."""
     asked = {
         "artifact": dump(artifact),
         "baseline": dump(baseline),
-        "data": dump(store.data.load(data_id)) if data_id else None,
+        "data": dump(data),
     }
     label = f"Compare the layers of {registry.named(artifact)}"
     result = steps.run(Task("sensitivity", label, asked, PATIENT))
     found = parse(Sensitivity, result["sensitivity"])
     store.findings.save(artifact.id, SENSITIVITY, found)
     return found
+
+
+def data_of(request: SensitivityRequest | ExcludeRequest) -> Dataset | None:
+    """The data of a request, which is of its model. Raises NotFound, BadRequest."""
+    return store.data.load_for(request.model_id, request.data_id) if request.data_id else None
 
 
 def layered(request: SensitivityRequest) -> tuple[Artifact, Artifact]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import changes, store
-from engine.data.model import Dataset
+from engine.data.model import Dataset, Part
 from engine.errors import BadRequest
 from engine.jobs.protocol import PATIENT, Steps, Task
 from engine.pipeline.seed import SEED
@@ -34,16 +34,25 @@ def judging_steps(labels: Sequence[str], data: Dataset | None) -> tuple[str, ...
 class Judge:
     """The judge of one job: what the original answers is asked once.
 
-    ``notes`` says what could not be judged, and why.
+    ``notes`` says what could not be judged, and why. One that is ``choosing`` sees only what the
+    judgement that counts does not: the calibration part and other random values. It keeps nothing.
     """
 
     steps: Steps
     model: Artifact
     data: Dataset | None
     thresholds: Thresholds
+    choosing: bool = False
     notes: list[str] = field(default_factory=list)
     _references: dict[str, Path] = field(default_factory=dict)
     _answers: dict[str, Any] | None = None
+
+    @property
+    def on(self) -> str:
+        """What its figures are from, for a person."""
+        if self.data is None:
+            return f"random values of {'one' if self.choosing else 'another'} seed"
+        return f"the calibration part of {self.data.name}" if self.choosing else self.data.name
 
     def verify(self, artifact: Artifact, original: Artifact) -> Verification:
         """Judge the numbers of an artifact by what its passes leave, and keep the judgement."""
@@ -55,13 +64,14 @@ class Judge:
             "artifact": dump(artifact),
             "reference": str(self._reference(original)),
             "thresholds": dump(limits),
-            "seed": SEED,
+            "seed": self._seed,
         }
-        result = self.steps.run(
-            Task("verify", f"Verify {changes.label_of(artifact.target)}", request)
-        )
+        named = changes.label_of(artifact.target)
+        label = f"Try {named} on {self.on}" if self.choosing else f"Verify {named}"
+        result = self.steps.run(Task("verify", label, request))
         verification = parse(Verification, result["verification"])
-        store.artifacts.save_verification(verification)
+        if not self.choosing:
+            store.artifacts.save_verification(verification)
         return verification
 
     def weigh(self, artifact: Artifact) -> Quality | None:
@@ -79,25 +89,38 @@ class Judge:
         request = {
             "artifact": dump(artifact),
             "data": dump(self.data),
+            "part": self._part,
             "original": {key: original[key] for key in ("answers", "places", "samples")},
             "reference": str(self.steps.out(original)),
         }
-        label = f"Judge {changes.label_of(artifact.target)} on {self.data.name}"
+        verb = "Try" if self.choosing else "Judge"
+        label = f"{verb} {changes.label_of(artifact.target)} on {self.on}"
         result = self.steps.run(Task("quality", label, request, PATIENT))
         quality = parse(Quality, result["quality"])
-        store.artifacts.save_quality(quality)
+        if not self.choosing:
+            store.artifacts.save_quality(quality)
         return quality
+
+    @property
+    def _part(self) -> Part:
+        return "calibration" if self.choosing else "evaluation"
+
+    @property
+    def _seed(self) -> int:
+        return SEED + 1 if self.choosing else SEED
 
     def _reference(self, original: Artifact) -> Path:
         """The folder of what the original answers to every verification input."""
         if original.id not in self._references:
             request = {
                 "artifact": dump(original),
-                "seed": SEED,
+                "seed": self._seed,
                 "batches": list(BATCHES),
                 "data": dump(self.data),
+                "part": self._part,
             }
-            result = self.steps.run(Task("reference", "Run the original", request))
+            where = f" on {self.on}" if self.choosing else ""
+            result = self.steps.run(Task("reference", f"Run the original{where}", request))
             self._references[original.id] = self.steps.out(result)
         return self._references[original.id]
 
@@ -107,8 +130,9 @@ class Judge:
             request = {
                 "artifact": dump(self.model),
                 "data": dump(data),
+                "part": self._part,
                 "original": None,
             }
-            label = f"Run the original on {data.name}"
+            label = f"Run the original on {self.on}"
             self._answers = self.steps.run(Task("quality", label, request, PATIENT))
         return self._answers

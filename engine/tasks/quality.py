@@ -1,4 +1,4 @@
-"""Let a model answer on the samples that nothing was calibrated on, and hold it to the original."""
+"""Let a model answer on one part of the data, and hold it to the original."""
 
 from __future__ import annotations
 
@@ -31,13 +31,15 @@ _NOUNS = {"arrays": "samples", "images": "images", "table": "rows", "text": "pie
 
 
 def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Without ``original``: ``{"answers", "places", "samples"}`` of the original itself.
+    """On the ``part`` that nothing was calibrated on, where no other is named.
+
+    Without ``original``: ``{"answers", "places", "samples"}`` of the original itself.
 
     With what that gave as ``original`` (and the folder it wrote into as ``reference``):
     ``{"quality": …}`` of a candidate.
     """
     artifact, data = parse(Artifact, request["artifact"]), parse(Dataset, request["data"])
-    samples = samples_of(data, "evaluation", artifact.signature)
+    samples = samples_of(data, request.get("part", "evaluation"), artifact.signature)
     with registry.open_runner(artifact, RunnerOptions(cases.THREADS)) as runner:
         if request["original"] is None:
             return _original(artifact, data, samples, runner, context)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine import registry
-from engine.data.model import Dataset
+from engine.data.model import Dataset, Part
 from engine.data.stored import StoredSamples, samples_of
 from engine.errors import BadRequest, EngineError, InvalidModel
 from engine.jobs.protocol import Context
@@ -29,7 +29,7 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     artifact = parse(Artifact, request["artifact"])
     seed = int(request["seed"])
     asked = cases.plans(artifact.signature, request["batches"])
-    samples = _samples(request.get("data"), artifact)
+    samples = _samples(request.get("data"), request.get("part", "evaluation"), artifact)
     if samples is not None:
         asked += cases.plans_on_samples(samples, request["batches"])
     plans: list[cases.Plan] = []
@@ -61,11 +61,11 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return {"cases": len(found), "noise": how, "left_out": left_out, "windows": windows}
 
 
-def _samples(data: Any, artifact: Artifact) -> StoredSamples | None:
-    """The samples that nothing is calibrated on, where data was given."""
+def _samples(data: Any, part: Part, artifact: Artifact) -> StoredSamples | None:
+    """The samples of one part, where data was given."""
     if data is None:
         return None
-    return samples_of(parse(Dataset, data), "evaluation", artifact.signature)
+    return samples_of(parse(Dataset, data), part, artifact.signature)
 
 
 def _check_lengths(asked: tuple[cases.Plan, ...], refused: Mapping[str, EngineError]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 
 def _samples(data: Any, artifact: Artifact) -> Samples:
-    """Those that judge, so that no range was chosen by them."""
+    """The calibration part: layers are chosen by it, and what chooses does not judge."""
     if data is None:
         return DrawnSamples(artifact.signature, ENOUGH, _SEED)
-    return samples_of(parse(Dataset, data), "evaluation", artifact.signature)
+    found = samples_of(parse(Dataset, data), "calibration", artifact.signature)
+    return replace(found, name=f"the calibration part of {found.name}")

@@ -238,6 +238,13 @@ class Goal:
             return f"the same answer as the original {value:.1f} % of the time"
         return f"an SQNR of {value:.1f} dB"
 
+    def bounds_said(self, interval: tuple[float, float] | None) -> str:
+        """A 95 % interval in the goal's unit, in brackets; nothing where there is none."""
+        if interval is None:
+            return ""
+        low, high = (f"{bound:.1f}".replace("-", "−") for bound in interval)
+        return f" [{low}, {high}{' lost' if self.kind == 'accuracy' else ''}]"
+
     def met_by(self, value: float | None) -> bool:
         """Whether a figure reaches it; one that could not be had does not."""
         if value is None:
@@ -249,7 +256,8 @@ class Goal:
 class Trial:
     """One step of a search: so many of the worst layers left in float, and what came of it.
 
-    ``value`` is in the goal's unit; ``milliseconds`` a rough median at batch one, for the chart.
+    ``value`` is of the samples that choose, in the goal's unit; ``milliseconds`` a rough median at
+    batch one, for the chart.
     """
 
     excluded: tuple[str, ...]
@@ -261,10 +269,26 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """A search for the fewest layers to leave in float. ``found`` is the id of what meets the goal.
+class Confirmation:
+    """What was found, judged once on what neither calibrated nor chose: ``on`` says on what.
 
-    ``target`` is written as the shell takes it: converting to it makes the artifact again.
+    ``value`` and its 95 % ``interval`` are in the goal's unit; the interval is None where the
+    figure has none.
+    """
+
+    on: str
+    value: float | None
+    interval: tuple[float, float] | None
+    met: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search for the fewest layers to leave in float.
+
+    The trials are judged on ``chosen_on``; ``found`` is the id of what meets the goal there, and
+    ``confirmed`` what it does elsewhere. ``target`` is written as the shell takes it:
+    converting to it makes the artifact again.
     """
 
     artifact_id: str
@@ -274,9 +298,16 @@ class Search:
     found: str | None
     target: str
     sentence: str
-    schema_version: int = 1
+    chosen_on: str
+    confirmed: Confirmation | None = None
+    schema_version: int = 2
 
-    SCHEMA_VERSION: ClassVar[int] = 1
+    SCHEMA_VERSION: ClassVar[int] = 2
+
+    @property
+    def proven(self) -> bool:
+        """Whether what was found meets the goal also where it was not chosen."""
+        return self.confirmed is not None and self.confirmed.met
 
     @property
     def table(self) -> Table:

@@ -55,8 +55,8 @@ def _data(model_id: str, key: str) -> tuple[str | None, bool]:
         [*known, ""],
         format_func=lambda one: known[one].name if one else _RANDOM,
         key=f"{key}-data",
-        help="Calibrated on one part of it, judged on the other. Figures from random values mean "
-        "little.",
+        help="Calibrated, compared and searched on one part of it, judged once on the other. "
+        "Figures from random values mean little.",
     )
     return chosen or None, bool(chosen and known[chosen].labelled)
 
@@ -73,7 +73,8 @@ def _search(artifact: Artifact, key: str, data_id: str | None, *, labelled: bool
     limit = right.number_input(f"Limit, {unit}", 0.0, most, usual, key=f"{key}-limit-{kind}")
     st.caption(
         "The layers that lose most by themselves go first; each try is an artifact of its own, "
-        "verified, and stays on this page."
+        "verified, and stays on this page. Tries are compared on the calibration part; what is "
+        "found is judged once on samples that neither calibrated nor chose."
     )
     if st.button("Search", type="primary", icon=":material/search:", key=f"{key}-search"):
         goal = Goal(kind, float(limit))
@@ -83,7 +84,8 @@ def _search(artifact: Artifact, key: str, data_id: str | None, *, labelled: bool
 
 def _tried(search: Search, *, dark: bool) -> None:
     """The steps of the last search, and how to have its result."""
-    draw = st.success if search.found else st.info
+    missed = st.warning if search.found else st.info
+    draw = st.success if search.proven else missed
     draw(plain(search.sentence))
     charts.draw(of_trials(search, dark=dark), f"trials-{search.artifact_id}")
     if search.found and search.found != search.artifact_id:
@@ -144,6 +146,9 @@ def of_trials(search: Search, *, dark: bool) -> charts.Chart:
     label, unit, *_ = _GOALS[search.goal.kind]
     figure.update_xaxes(title="A run, ms, roughly", rangemode="tozero", nticks=6)
     figure.update_yaxes(title=f"{label.partition(',')[0]}, {unit}", nticks=6)
-    alt = f"{search.sentence} Filled marks meet the goal, the dashed line at {limit:g} {unit}."
+    alt = (
+        f"{search.sentence} Every try on {search.chosen_on}: filled marks meet the goal, the "
+        f"dashed line at {limit:g} {unit}."
+    )
     drawn = charts.laid_out(figure, 340)
     return charts.Chart(drawn, alt, search.table)

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from engine import store
 from engine.store.findings import EXPLANATION, SEARCH, SENSITIVITY
 from engine.tuning.model import (
+    Confirmation,
     Explanation,
     Goal,
     LayerError,
@@ -55,6 +56,8 @@ SEARCHED = Search(
     "better",
     "onnx+int8-static:exclude=n2",
     "With 1 layer left in float the goal is met.",
+    "the calibration part of digits",
+    Confirmation("360 images of digits", 99.2, (97.5, 99.8), met=True),
 )
 
 
@@ -122,6 +125,7 @@ def test_the_charts_say_what_they_show_and_hold_their_figures() -> None:
         steps = layers.of_trials(SEARCHED, dark=dark)
         assert list(steps.figure.data[0].marker.symbol) == ["circle-open", "circle"]
         assert "the dashed line at 99 %" in steps.alt
+        assert "Every try on the calibration part of digits" in steps.alt
         time = slowness.chart(FOUND, dark=dark)
         assert {trace.name: trace.x[0] for trace in time.figure.data} == {
             "INT8 kernels": 8.0,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from engine import pipeline, store
 from engine.errors import BadRequest
+from engine.jobs.client import submit_sensitivity
 from engine.jobs.steps import DirectSteps
-from engine.pipeline.excluding import asked
+from engine.pipeline.excluding import asked, least_sqnr
+from engine.quality.figures import accuracy
 from engine.settings import settings
 from engine.store.findings import EXPLANATION, SEARCH, SENSITIVITY
 from engine.tuning.model import Explanation, Goal, Search, Sensitivity
@@ -84,7 +86,44 @@ def test_layers_are_left_in_float_until_the_goal_is_met(brought: Brought) -> Non
     assert trial.met and trial.value is not None and trial.value >= reached + 1
     assert better.passes[-1].options["exclude"] and trial.excluded
     assert all(not one.met for one in found.trials if len(one.excluded) < len(trial.excluded))
-    assert "left in float the goal is met" in found.sentence
+    assert "left in float the goal is met on random values of one seed" in found.sentence
+    assert "On random values of another seed, which neither calibrated nor" in found.sentence
+    assert found.confirmed is not None and found.confirmed.value == least_sqnr(verification)
+    assert found.confirmed.value != trial.value  # the same file on other values
+
+
+def test_what_chooses_does_not_judge(brought: Brought) -> None:
+    """Tries are judged on the calibration part; the other part is asked once, at the end."""
+    bring = pipeline.DataRequest(brought.model_id, "builtin", "digits")
+    data = store.data.load(pipeline.prepare_data(steps("data"), bring)["data_id"])
+    request = replace(exclude(brought, Goal("accuracy", 100.0)), data_id=data.id)
+    pipeline.exclude(steps("exclude-data"), request)
+
+    layers = store.findings.load(brought.small.id, SENSITIVITY, Sensitivity)
+    assert layers is not None and layers.source == f"the calibration part of {data.name}"
+    found = store.findings.load(brought.small.id, SEARCH, Search)
+    assert found is not None and found.proven and found.confirmed is not None
+    assert found.chosen_on == f"the calibration part of {data.name}"
+    assert found.confirmed.on == f"{data.evaluation:,} images of {data.name}"
+    (kept,) = store.artifacts.quality_of(brought.small.id)
+    held = accuracy(kept)
+    assert kept.samples == data.evaluation and held is not None
+    assert found.confirmed.value == -100 * held.difference
+    assert found.confirmed.interval == (-100 * held.interval[1], -100 * held.interval[0])
+
+
+def test_data_of_another_model_is_refused(brought: Brought) -> None:
+    asking = pipeline.DataRequest(brought.model_id, "builtin", "digits")
+    made = store.data.load(pipeline.prepare_data(steps("foreign"), asking)["data_id"])
+    folder = made.path.with_name("foreign")
+    folder.mkdir()
+    store.data.save(replace(made, id="foreign", model_id="other", path=folder))
+    request = replace(exclude(brought, Goal("accuracy", 1.0)), data_id="foreign")
+    with pytest.raises(BadRequest, match="made ready for another model"):
+        asked(request)
+    layers = pipeline.SensitivityRequest(brought.model_id, brought.small.id, "foreign")
+    with pytest.raises(BadRequest, match="made ready for another model"):
+        submit_sensitivity(layers)
 
 
 def test_what_cannot_be_looked_into_is_refused_before_it_is_queued(brought: Brought) -> None:
