@@ -17,7 +17,8 @@ from onnx import TensorProto, helper
 from engine import registry
 from engine.formats.savedmodel import artifact as saved
 from engine.formats.savedmodel import packing
-from engine.jobs.isolation import _minimal
+from engine.jobs.isolation.launching import _minimal
+from engine.jobs.isolation.tiers import Tier
 from engine.types import OWN_PROCESS, Artifact
 from tests import models
 
@@ -140,4 +141,4 @@ def test_a_weight_that_a_loop_carries_is_found(tmp_path: Path) -> None:
 
 
 def test_a_worker_has_a_process_of_its_own(tmp_path: Path) -> None:
-    assert _minimal(tmp_path)[OWN_PROCESS] == "1"
+    assert _minimal(tmp_path, Tier.C)[OWN_PROCESS] == "1"
