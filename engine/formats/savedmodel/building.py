@@ -72,9 +72,9 @@ def build(model: Any, signature: Signature) -> Built:
     def serve(*tensors: Any) -> dict[str, Any]:
         made = lowering(dict(zip(names.inputs, tensors, strict=True)))
         return {
-            names.outputs[name]: tf.identity(tensor, name=names.outputs[name])
-            for name, tensor in made.items()
-            if name in names.outputs
+            names.outputs[spec.name]: _named(made[spec.name], names.outputs[spec.name], spec)
+            for spec in signature.outputs
+            if spec.name in made
         }
 
     specs = [
@@ -97,8 +97,20 @@ def _with_outputs(signature: Signature, model: Any) -> Signature:
     """The signature with outputs; the graph's own where nothing named them."""
     if signature.outputs:
         return signature
-    found = tuple(TensorSpec(item.name, "float32", ()) for item in model.graph.output)
+    found = tuple(TensorSpec(item.name, "float32", _open_axes(item)) for item in model.graph.output)
     return replace(signature, outputs=found)
+
+
+def _open_axes(output: Any) -> tuple[str, ...]:
+    return tuple(f"{output.name}_{axis}" for axis in range(len(output.type.tensor_type.shape.dim)))
+
+
+def _named(tensor: Any, name: str, spec: TensorSpec) -> Any:
+    """An output under its name. Where TensorFlow lost its number of axes, ONNX says it."""
+    made = tf.identity(tensor, name=name)
+    if made.shape.rank is None:
+        made.set_shape([None] * len(spec.shape))
+    return made
 
 
 def _arguments(specs: Sequence[TensorSpec]) -> dict[str, str]:
