@@ -114,7 +114,7 @@ def test_of_a_gguf_file_everything_but_the_weights_is_given(
     client: TestClient, library: Any, tmp_path: Any
 ) -> None:
     made = models.converted(models.language_model(tmp_path / "torch"), "gguf", tmp_path / "made")
-    artifact = dataclasses.replace(made, id="e" * 16)
+    artifact = dataclasses.replace(made, id="f1" * 8)
     # Of no model: pages of the shared one show what was made from it.
     store.artifacts.save(artifact, "nobody")
     answer = client.get(f"/viewer/artifact/{artifact.id}/data/{artifact.path.name}")

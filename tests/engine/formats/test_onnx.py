@@ -233,7 +233,7 @@ def test_what_the_exporter_said_is_kept(exported: Artifact, tmp_path: Path) -> N
     from engine.tasks import convert
 
     context = models.task_folder(tmp_path / "out")
-    request = {"artifact": dump(exported), "source": "exported", "target": "onnx", "options": {}}
+    request = {"artifact": dump(exported), "target": "onnx", "options": {}, "change": None}
     result = convert.run(request, context)
     report = (context.out / "onnx" / registry.REPORT).read_text(encoding="utf-8")
     assert report.startswith("# torch.onnx (dynamo) 2.")

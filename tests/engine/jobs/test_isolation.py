@@ -38,6 +38,8 @@ def held(request: pytest.FixtureRequest, workspace: Path, monkeypatch: pytest.Mo
 def require(tier: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_SANDBOX", tier)
     settings.cache_clear()
+    if tier in HOLDING:
+        assert tiers.tier() == tier  # tried once a process, and so before a test spoils it
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ def test_an_artifact_is_judged_on_what_nothing_was_calibrated_on(library: Librar
     artifact, verification = store.artifacts.load(made["artifacts"][0])
     assert verification is not None
     assert [case.batch for case in verification.cases if case.inputs == "real"] == [1, 2, 3, 7]
-    (found,) = store.artifacts.quality_of(artifact.id)
+    judged_on = store.artifacts.quality_of(artifact.id)
+    (found,) = [one for one in judged_on if one.data_id == data_id]
     assert (found.data_id, found.samples, found.of) == (data_id, 360, 360)
     judged = accuracy(found)
     assert judged is not None
