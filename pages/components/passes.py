@@ -9,7 +9,7 @@ from itertools import product
 import streamlit as st
 
 import engine
-from engine import Change, Model, Pass, Reach, Target
+from engine import Change, Estimate, Model, Pass, Reach, Target
 from pages.components import options, shell, state, table
 from pages.components.artifacts import megabytes
 
@@ -49,7 +49,7 @@ def forecast(model: Model, targets: Sequence[Target], *, judged: bool) -> None:
     """What it will take, where it is more than a moment."""
     if not targets:
         return
-    found = engine.estimate(model, targets, judged=judged)
+    found = _estimated(tuple(one.key for one in targets), judged, model.id, model, targets)
     minutes = max(1, round(found.seconds / 60))
     time = "under a minute" if found.seconds < 45 else f"about {minutes} min"
     by = (
@@ -61,6 +61,14 @@ def forecast(model: Model, targets: Sequence[Target], *, judged: bool) -> None:
         f"{len(targets)} to make, {found.steps} steps: {time} on this machine ({by}), and at most "
         f"{megabytes(found.disk_bytes)} of disk."
     )
+
+
+@st.cache_resource(ttl=10, max_entries=64, show_spinner=False)
+def _estimated(
+    keys: tuple[str, ...], judged: bool, model_id: str, _model: Model, _targets: Sequence[Target]
+) -> Estimate:
+    """Looked up in earlier jobs anew every ten seconds, not at every run of the page."""
+    return engine.estimate(_model, _targets, judged=judged)
 
 
 def _combinations(picked: Sequence[Sequence[Change | None]]) -> list[_Combination]:
