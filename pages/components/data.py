@@ -35,8 +35,15 @@ def pick(model: Model, targets: Sequence[Target]) -> str | None:
         with st.expander(label, key=key, on_change="rerun", icon=icon) as box:
             if box.open:
                 _look(chosen)
-    with st.expander("Bring data: to calibrate on, and to judge quality by", icon=":material/add:"):
-        _bring(model)
+    label = "Bring data: to calibrate on, and to judge quality by"
+    with st.expander(
+        label, icon=":material/add:", key=f"{state.DATA}bring", on_change="rerun"
+    ) as box:
+        # From when it is first opened: closing it again must not end an upload under way.
+        if box.open:
+            st.session_state[state.BRINGING_DATA] = True
+        if st.session_state.get(state.BRINGING_DATA):
+            _bring(model)
     return chosen.id if chosen else None
 
 

@@ -28,6 +28,9 @@ def digits(library: Library) -> Iterator[Dataset]:
 def test_data_of_ours_is_offered_where_it_fits(open_done: OpenPage, library: Library) -> None:
     app = open_done("convert", model=library.model_id)
     assert not app.exception
+    app.session_state[state.SHELL_RAN] = True
+    app.session_state[f"{state.DATA}bring"] = True
+    app.run()
     assert "the 360 it has never seen judge" in words(app)
     click(app, "Use Digits")
     assert store.jobs.load(app.query_params["job"]).kind == "data"
