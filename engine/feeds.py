@@ -5,7 +5,7 @@ Numpy only, so that every runner can check its inputs the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -160,5 +160,5 @@ def shaped(shape: tuple[int | str, ...]) -> str:
     return f"[{', '.join(str(dim) for dim in shape)}]"
 
 
-def _listed(names: object) -> str:
-    return ", ".join(repr(name) for name in sorted(names)) or "none"  # type: ignore[call-overload]
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in sorted(names)) or "none"

@@ -84,9 +84,7 @@ def trace(module: Any, signature: Signature) -> tuple[Any, tuple[Line, ...]]:
     with warnings.catch_warnings(record=True) as caught, torch_errors("tracing the model"):
         warnings.simplefilter("always")
         # Compared with the module below, on inputs that differ; a second trace would add nothing.
-        traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-            module, example_tensors(signature), check_trace=False
-        )
+        traced = torch.jit.trace(module, example_tensors(signature), check_trace=False)
     lines = (
         line_at(item.filename, item.lineno)
         for item in caught

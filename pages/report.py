@@ -41,7 +41,7 @@ def verdict(found: Figures) -> None:
     """What the measurement says of the recommendation, and what to know before believing it."""
     if claim := found.recommendation:
         color, icon = OUTCOMES[claim.outcome]
-        st.badge(f"Recommendation {claim.outcome}", icon=icon, color=color)  # type: ignore[arg-type]
+        st.badge(f"Recommendation {claim.outcome}", icon=icon, color=color)  # type: ignore[arg-type]  # a colour's name
         st.text(claim.sentence)
     if found.warnings:
         st.caption("\n\n".join(map(plain, found.warnings)))

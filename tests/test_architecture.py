@@ -66,7 +66,7 @@ def offenders(paths: list[Path], wrong: object, **how: bool) -> dict[str, list[s
     """Per file, the imports for which ``wrong(path, name)`` holds."""
     found = {
         str(path.relative_to(ROOT)): sorted(
-            {name for name in imported(tree_of(path), **how) if wrong(path, name)}  # type: ignore[operator]
+            {name for name in imported(tree_of(path), **how) if wrong(path, name)}
         )
         for path in paths
     }

@@ -9,6 +9,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import anyio.to_thread
@@ -101,7 +102,8 @@ class _Pipe:
 def _zip(folder: Path) -> Iterator[bytes]:
     """A zip of the folder, stored and never whole in memory."""
     pipe = _Pipe()
-    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED, allowZip64=True) as target:  # type: ignore[call-overload]
+    to_write: Any = pipe  # zipfile writes to it and asks for no more of a file
+    with zipfile.ZipFile(to_write, "w", zipfile.ZIP_STORED, allowZip64=True) as target:
         for path in files_of(folder):
             entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder)}", _FIXED_TIME)
             entry.external_attr = (stat.S_IFREG | 0o644) << 16

@@ -27,8 +27,8 @@ def _build(config: Config) -> Any:
                 features = torch.tanh(self.refine(features)) * 0.9
                 rounds += 1
             if bool(features.mean() > 0):
-                return self.lively(features)  # type: ignore[no-any-return]
-            return self.calm(features)  # type: ignore[no-any-return]
+                return self.lively(features)  # type: ignore[no-any-return]  # a module gives Any
+            return self.calm(features)  # type: ignore[no-any-return]  # a module gives Any
 
     return Adaptive(int(config["features"]), int(config["classes"]))
 

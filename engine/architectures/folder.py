@@ -318,7 +318,7 @@ def _weights(path: Path) -> dict[str, Any]:
 
     try:
         with safe_open(path, framework="pt") as file:
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict: it has no other way
             tied = file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise InvalidModel(

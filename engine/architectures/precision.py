@@ -100,9 +100,7 @@ def _quantized(whole: Any, kept: Sequence[Any], *, per_channel: bool) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it is deprecated; said in the artifact's notes
         try:
-            return quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
-                whole, how, inplace=True
-            )
+            return quantization.quantize_dynamic(whole, how, inplace=True)
         except (RuntimeError, AttributeError, NotImplementedError) as error:
             raise UnsupportedModel(
                 f"PyTorch's dynamic quantization does not take this model: {str(error)[:200]}",

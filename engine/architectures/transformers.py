@@ -158,7 +158,7 @@ def _adapt(module: Any, signature: Signature) -> Any:
     # Exporters read the inputs' names from here; a plain *tensors would lose them.
     kind = Parameter.POSITIONAL_OR_KEYWORD
     taken = [Parameter(name, kind) for name in ("self", *names)]
-    ByPosition.forward.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
+    ByPosition.forward.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]  # any may have one
     return ByPosition(module)
 
 

@@ -85,9 +85,7 @@ def _read(path: Path) -> tuple[Any, dict[str, Any]]:
     beside = {_SAID: ""}
     with warnings.catch_warnings(), torch_errors("reading the TorchScript file"):
         warnings.simplefilter("ignore", DeprecationWarning)
-        module = torch.jit.load(  # type: ignore[no-untyped-call]
-            str(path), map_location="cpu", _extra_files=beside
-        )
+        module = torch.jit.load(str(path), map_location="cpu", _extra_files=beside)
     return module.eval(), json.loads(beside[_SAID] or "{}")
 
 

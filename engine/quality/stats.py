@@ -53,8 +53,8 @@ def _correlation(both: int, only_first: int, only_second: int, neither: int) -> 
     )
     if not margins:
         return 0.0
-    product = both * neither - only_first * only_second
+    product: float = both * neither - only_first * only_second
     if product > 0:
         half = (both + only_first + only_second + neither) / 2
-        product = max(0.0, product - half)  # type: ignore[assignment]
+        product = max(0.0, product - half)
     return product / math.sqrt(margins)

@@ -171,7 +171,7 @@ def save(
         arrays |= {f"{index}.in.{at}": given[name] for at, name in enumerate(case.inputs)}
         arrays |= {f"{index}.out.{at}": outputs[name] for at, name in enumerate(case.outputs)}
     with disk_errors():
-        np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+        np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]  # its stub expects a flag
         (folder / CASES).write_text(json.dumps(records, allow_nan=False), encoding="utf-8")
 
 

@@ -76,7 +76,7 @@ def save(out: Path, read: Iterable[np.ndarray], infer: Infer, signature: Signatu
         count += 1
     if count:
         with disk_errors():
-            np.savez(out / LOGITS, **arrays)  # type: ignore[arg-type]
+            np.savez(out / LOGITS, **arrays)  # type: ignore[arg-type]  # its stub expects a flag
     return count
 
 

@@ -75,7 +75,7 @@ def _badge(verification: Verification | None) -> None:
         st.badge("Not verified", icon=":material/help:", color="gray")
     else:
         label, icon, color = _BADGES[verification.verdict]
-        st.badge(label, icon=icon, color=color)  # type: ignore[arg-type]
+        st.badge(label, icon=icon, color=color)  # type: ignore[arg-type]  # a colour's name
 
 
 def _lineage(artifact: Artifact) -> None:

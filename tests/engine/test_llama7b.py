@@ -43,7 +43,7 @@ def test_llama_cpp_runs_what_was_written(name: str, workspace: Path, tmp_path: P
         assert logits.shape == (1, 4, 3000)
         assert np.isfinite(logits).all()
         assert 0.1 < logits.std() < 10
-        written = list(runner.generate("The river", 6, stop_at_end=False))  # type: ignore[attr-defined]
+        written = list(runner.generate("The river", 6, stop_at_end=False))
     assert len(written) == 6
 
 
@@ -59,7 +59,7 @@ def test_llama_cpp_reads_a_text_as_the_sample_tokenizer_does(text: str, tmp_path
     assert form.read_signature is not None
     model = artifact("gguf", tmp_path / "model.gguf", form.read_signature(tmp_path / "model.gguf"))
     with registry.open_runner(model, RunnerOptions()) as runner:
-        assert runner.tokenize(text) == tokenizer.encode(text)  # type: ignore[attr-defined]
+        assert runner.tokenize(text) == tokenizer.encode(text)
 
 
 def test_it_is_brought_like_any_sample(

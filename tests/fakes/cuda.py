@@ -83,7 +83,7 @@ def driver(gpu: Gpu) -> ModuleType:
         setattr(module, error.__name__, error)
     for function in (init, memcpy_htod_async, memcpy_dtoh_async, pagelocked_empty):
         setattr(module, function.__name__, partial(function, gpu))
-    module.mem_alloc = module.DeviceAllocation  # type: ignore[attr-defined]
+    module.mem_alloc = module.DeviceAllocation
     return module
 
 

@@ -104,7 +104,7 @@ class _Number:
     """As a pybind enumeration: has a name, a value and an int, compares with its own kind only."""
 
     def __int__(self) -> int:
-        return int(self.value)  # type: ignore[attr-defined]
+        return int(self.value)
 
 
 def enumeration(name: str, values: Mapping[str, int]) -> Any:

@@ -103,7 +103,7 @@ def tensorrt(generation: str, gpu: cuda.Gpu) -> ModuleType:
     world = World(generation, gpu)
     module = ModuleType("tensorrt")
     vars(module).update(world.classes)
-    module.__version__ = world.version  # type: ignore[attr-defined]
+    module.__version__ = world.version
     return module
 
 

@@ -24,7 +24,7 @@ def old(trt: Any) -> bool:
 
 
 def quiet(trt: Any) -> Any:
-    class Quiet(trt.ILogger):  # type: ignore[misc]
+    class Quiet(trt.ILogger):
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.said: list[str] = []
@@ -81,7 +81,7 @@ def test_arguments_are_those_of_the_signatures(trt: Any) -> None:
 
 
 def test_a_logger_that_was_not_initialised_is_refused(trt: Any) -> None:
-    class Forgotten(trt.ILogger):  # type: ignore[misc]
+    class Forgotten(trt.ILogger):
         def __init__(self) -> None:
             pass
 

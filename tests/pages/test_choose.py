@@ -24,7 +24,7 @@ def every_way(answers: dict[str, str] | None = None) -> Iterator[dict[str, str]]
 
 
 WAYS = list(every_way())
-SHORTEST = {engine.walk(way).leaf.title: way for way in reversed(WAYS)}  # type: ignore[union-attr]
+SHORTEST = {engine.walk(way).leaf.title: way for way in reversed(WAYS)}
 
 
 def landing(**query: str) -> AppTest:

@@ -50,6 +50,6 @@ def test_a_card_says_that_accuracy_was_lost(open_done: OpenPage, library: Librar
 
 
 def _links(app: object) -> list[str]:
-    found = app.get("page_link")  # type: ignore[attr-defined]
+    found = app.get("page_link")
     labels = [item.proto.label for item in found]
     return [label for label in labels if label.startswith("Measured on this model")]

@@ -28,10 +28,10 @@ def library() -> Any:
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     llama = require("llama_cpp", "llama-cpp-python")
 
-    @llama.llama_log_callback  # type: ignore[untyped-decorator]
-    def keep(level: int, text: bytes, _: Any) -> None:
+    def said(level: int, text: bytes, _: Any) -> None:
         _said.append((level, text.decode("utf-8", "replace")))
 
+    keep = llama.llama_log_callback(said)
     llama.llama_log_set(keep, ctypes.c_void_p(0))
     llama.assay_log = keep  # the library keeps no reference of its own
     llama.llama_backend_init()

@@ -44,7 +44,7 @@ _MOVERS = ("Reformat", "NoOp", "Constant")
 def listener(trt: Any) -> Any:
     """A TensorRT logger that keeps what is worth reading, as ``said``: (severity, text) pairs."""
 
-    class Listener(trt.ILogger):  # type: ignore[misc]
+    class Listener(trt.ILogger):  # type: ignore[misc]  # the package has no types
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.said: list[tuple[str, str]] = []

@@ -105,7 +105,7 @@ def _smallest(
         return
     for name, count in counts.items():
         if count > 0:
-            prune.l1_unstructured(layers[name], "weight", count)  # type: ignore[no-untyped-call]
+            prune.l1_unstructured(layers[name], "weight", count)
 
 
 def _two_of_four(layers: Mapping[str, Any], part: float) -> None:
@@ -119,7 +119,7 @@ def _two_of_four(layers: Mapping[str, Any], part: float) -> None:
         keep = zeros.two_of_four(_summed_last(layer.weight.detach().numpy()))
         assert keep is not None, "a layer that was to be left out"
         mask = torch.from_numpy(np.moveaxis(keep, -1, 1).copy())
-        prune.custom_from_mask(layer, "weight", mask)  # type: ignore[no-untyped-call]
+        prune.custom_from_mask(layer, "weight", mask)
 
 
 def _without_fours(layers: Mapping[str, Any]) -> dict[str, str]:
@@ -148,7 +148,7 @@ def _make_permanent(layer: Any) -> None:
     from torch.nn.utils import prune
 
     if hasattr(layer, "weight_mask"):
-        prune.remove(layer, "weight")  # type: ignore[no-untyped-call]
+        prune.remove(layer, "weight")
 
 
 def _counted(layers: Mapping[str, Any]) -> list[zeros.Zeros]:

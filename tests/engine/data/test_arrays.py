@@ -21,7 +21,7 @@ def saved(path: Path, array: np.ndarray) -> Path:
 
 
 def part(out: Path, which: str, signature: Signature, inputs: object) -> StoredSamples:
-    return StoredSamples(out, which, signature, inputs, "it")  # type: ignore[arg-type]
+    return StoredSamples(out, which, signature, inputs, "it")
 
 
 def test_every_sample_comes_back_once_in_one_of_the_parts(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_what_does_not_fit_is_named(given: np.ndarray, said: str, tmp_path: Path
 def test_what_does_not_fit_together_is_named(
     arrays: dict[str, np.ndarray], said: str, tmp_path: Path
 ) -> None:
-    np.savez(tmp_path / "a.npz", **arrays)  # type: ignore[arg-type]
+    np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(BadRequest, match=re.escape(said)):
         prepared(tmp_path / "a.npz", PAIRS, tmp_path / "out")
 

@@ -49,7 +49,7 @@ def some(count: int = 6, folder: str = "") -> dict[str, bytes]:
 def read(out: Path, signature: Signature, part: str) -> list[np.ndarray]:
     spec = signature.inputs[0]
     inputs = (TensorSpec(spec.name, spec.dtype, spec.shape[1:]),)
-    samples = StoredSamples(out, part, signature, inputs, "it")  # type: ignore[arg-type]
+    samples = StoredSamples(out, part, signature, inputs, "it")
     return [feed[spec.name][0] for feed in samples.feeds()]
 
 
@@ -77,7 +77,7 @@ def test_every_choice_of_numbers(
 ) -> None:
     data = picture(5)
     made = apply(Image.open(io.BytesIO(data)), steps_for(recipe, signature))
-    assert np.allclose(made, wanted(pixels(data)), atol=1e-5)  # type: ignore[operator]
+    assert np.allclose(made, wanted(pixels(data)), atol=1e-5)
 
 
 def own(values: np.ndarray) -> np.ndarray:

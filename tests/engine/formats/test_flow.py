@@ -59,7 +59,7 @@ def test_what_can_neither_be_traced_nor_scripted_names_both_lines() -> None:
 
     class Neither(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return neither(x)  # type: ignore[no-any-return]
+            return neither(x)
 
     signature = Signature((TensorSpec("x", "float32", ("batch", 3)),))
     with pytest.raises(UnsupportedModel, match="No TorchScript can be made") as caught:

@@ -179,7 +179,7 @@ class Speller:
 
 
 def chunks(*texts: str, room: int) -> Iterator[tuple[str, float]]:
-    for tokens, place in _chunks(Speller(), texts, room):  # type: ignore[arg-type]
+    for tokens, place in _chunks(Speller(), texts, room):
         yield "".join(map(chr, tokens)), place
 
 

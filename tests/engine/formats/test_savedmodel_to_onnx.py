@@ -79,7 +79,7 @@ def compiled_by_xla(module: Any) -> Made:
     stream = np.random.default_rng(0)
     module.kernel = tf.Variable(stream.standard_normal((3, 3, 2, 8)).astype("float32"))
 
-    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+    @tf.function(jit_compile=True)
     def grouped(image: Any) -> Any:
         return tf.nn.conv2d(image, module.kernel, 1, "SAME")
 

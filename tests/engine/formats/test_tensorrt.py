@@ -76,7 +76,7 @@ def test_an_engine_answers_as_its_graph_does(gpu: cuda.Gpu, tmp_path: Path) -> N
     assert registry.format_named("tensorrt").runs(made) == "TensorRT FP32"
     assert models.verified(source, made, tmp_path).verdict in (Verdict.EXACT, Verdict.EQUIVALENT)
     assert gpu.launches > 0
-    assert registry.format_named("tensorrt").read_signature(made.path) == source.signature  # type: ignore[misc]
+    assert registry.format_named("tensorrt").read_signature(made.path) == source.signature
 
 
 def test_an_engine_has_no_graph_to_look_at(newest: cuda.Gpu, tmp_path: Path) -> None:

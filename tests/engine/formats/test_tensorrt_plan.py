@@ -48,7 +48,7 @@ def quantized(out: Path, *, symmetric: bool = True) -> Artifact:
 
     source = net(out)
 
-    class Samples(CalibrationDataReader):  # type: ignore[misc]
+    class Samples(CalibrationDataReader):
         def __init__(self) -> None:
             self.left = [feed(source.signature, "random", 4, seed) for seed in range(4)]
 

@@ -59,7 +59,7 @@ def test_the_ratings_are_the_founding_documents() -> None:
         "GGUF": (5, 3, 3),
         "TensorRT": (5, 1, 4),
     }
-    assert next(g for g in format_guides() if g.name == "onnx").stars.in_words == {  # type: ignore[union-attr]
+    assert next(g for g in format_guides() if g.name == "onnx").stars.in_words == {
         "Optimization": "medium (3 of 5)",
         "Portability": "very high (5 of 5)",
         "Production ready": "high (4 of 5)",

@@ -61,7 +61,7 @@ def test_a_loss_is_confirmed_when_its_interval_stays_below() -> None:
 
     def reading(high: float) -> Report:
         read = LanguageComparison("ab", 100, 0.1, 1.0, 90, (0.8, 0.95), 10.0, 10.2, (1.0, high))
-        judged = replace(small.verification, language=read)  # type: ignore[type-var]
+        judged = replace(small.verification, language=read)
         gguf = replace(
             small, format="gguf", variant="Q4_0", size_bytes=20 * MIB, verification=judged
         )

@@ -110,7 +110,7 @@ def test_a_model_to_be_looked_at_is_kept_with_its_reason_and_refused_by_every_jo
         (try_out, TryRequest(made, model.artifact.id, "a prompt")),
     ):
         with pytest.raises(UnsupportedModel, match="can be looked at"):
-            job(steps, request)  # type: ignore[arg-type, operator]
+            job(steps, request)
     metadata, tensors = store.models.listings(model)
     assert ("bert.attention.causal", "yes or no", "no") in metadata.rows
     assert ("output_norm.weight", "32", "F32", 128) in tensors.rows

@@ -24,7 +24,7 @@ HERE = Machine("A processor", 1, float_gops=50.0, int8_gops=200.0, memory_gbs=10
 
 def profile(milliseconds: float, *operators: OperatorTime, outside: float = 0.0) -> Profile:
     bounds = {"operations": 10**9, "bytes": 10**6, "roof_ms": 5.0, "compute_bound": 1.0}
-    return Profile("a", "ONNX", 9, milliseconds, outside, operators, **bounds)  # type: ignore[arg-type]
+    return Profile("a", "ONNX", 9, milliseconds, outside, operators, **bounds)
 
 
 def explained(own: Profile, base: Profile | None, **facts: object) -> str:
@@ -37,7 +37,7 @@ def explained(own: Profile, base: Profile | None, **facts: object) -> str:
         own,
         base,
         sentences=(),
-        **known,  # type: ignore[arg-type]
+        **known,
     )
     return " ".join(sentences.all_of(found, 10**6, writes_text=False))
 

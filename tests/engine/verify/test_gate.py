@@ -32,8 +32,8 @@ def original(tmp_path: Path) -> Artifact:
 def judged(original: Artifact, tmp_path: Path, *nodes: object, **constants: object) -> Verification:
     candidate = models.onnx_model(
         tmp_path / "b" / "candidate.onnx",
-        list(nodes),  # type: ignore[arg-type]
-        {"c": THREE, **constants},  # type: ignore[dict-item]
+        list(nodes),
+        {"c": THREE, **constants},
     )
     found = models.verified(original, candidate, tmp_path)
     dumps(found)  # every figure is finite

@@ -22,7 +22,7 @@ SIGNATURE = Signature(
 
 @pytest.mark.parametrize("kind", ["random", "zeros", "large"])
 def test_shapes_types_and_ranges(kind: str) -> None:
-    found = feed(SIGNATURE, kind, 3, 0)  # type: ignore[arg-type]
+    found = feed(SIGNATURE, kind, 3, 0)
     assert {name: (array.shape, str(array.dtype)) for name, array in found.items()} == {
         "tokens": ((3, 16), "int64"),
         "image": ((3, 1, 8, 8), "float32"),
@@ -42,7 +42,7 @@ def test_rows_of_a_small_batch_are_those_of_a_large_one() -> None:
 
 def test_seed_and_kind_name_the_values() -> None:
     def of(kind: str, seed: int) -> str:
-        return hash_of(feed(SIGNATURE, kind, 2, seed))  # type: ignore[arg-type]
+        return hash_of(feed(SIGNATURE, kind, 2, seed))
 
     assert of("random", 1) == of("random", 1)
     assert len({of("random", 1), of("random", 2), of("large", 1), of("zeros", 1)}) == 4
@@ -69,7 +69,7 @@ def test_outputs_of_a_net_that_takes_sizes_that_divide_well_only() -> None:
     found = with_outputs(
         wanted,
         lambda sizes: feed(wanted, "random", 2, 0, sizes=sizes),
-        infer,  # type: ignore[arg-type]
+        infer,
     )
     assert found.outputs == (TensorSpec("y", "float32", ("batch", 5, "height", "width_derived_3")),)
     with pytest.raises(InvalidModel):

@@ -197,7 +197,11 @@ def _activations(node: Node, defaults: Sequence[str], direction: int) -> list[Ac
     wanted = made[direction * len(defaults) : (direction + 1) * len(defaults)]
     if not clip:
         return wanted
-    return [lambda x, f=f: f(tf.clip_by_value(x, -clip, clip)) for f in wanted]  # type: ignore[misc]
+    return [_clipped(function, clip) for function in wanted]
+
+
+def _clipped(function: Activation, clip: float) -> Activation:
+    return lambda x: function(tf.clip_by_value(x, -clip, clip))
 
 
 def _activation(node: Node, name: str, alphas: Any, betas: Any) -> Activation:
