@@ -44,7 +44,7 @@ class Pass:
     kind: Literal["precision", "pruning"]
     options: type[Any] = NoOptions
     precision: str = ""
-    wants: Literal["", "samples", "labels", "text"] = ""
+    wants: Literal["", "samples", "labels"] = ""
     per_target: bool = False
     """Whether what is made depends on the format it goes on to (``Given.target``)."""
     printed_as: str = ""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConversionError
-from engine.onnxfile import PROTOBUF_LIMIT, nodes
+from engine.onnxfile import nodes, outgrows_one_file
 from engine.opsets import moved, opset_of
 
 HALF_MAX, HALF_MIN = 65504.0, 5.96e-08
@@ -29,7 +29,7 @@ def fp16(model: Any, keep_io: bool) -> tuple[Any, tuple[str, ...]]:
     from onnxruntime.transformers.onnx_model import OnnxModel
 
     notes = (*_out_of_range(model), *_kept(model))
-    large = weight_bytes(model) > PROTOBUF_LIMIT
+    large = outgrows_one_file(model)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # said in our notes instead
@@ -66,11 +66,6 @@ def bf16(model: Any) -> tuple[Any, tuple[str, ...]]:
     if opset < _BF16_OPSET:
         notes = (*notes, f"Opset {opset} became {_BF16_OPSET}, the first in which all take BF16.")
     return made, notes
-
-
-def weight_bytes(model: Any) -> int:
-    """Bytes of the weights, inline."""
-    return sum(len(item.raw_data) or item.ByteSize() for item in model.graph.initializer)
 
 
 def _kept(model: Any) -> tuple[str, ...]:

@@ -108,12 +108,22 @@ def save(model: Any, out: Path) -> None:
     """
     import onnx
 
-    large = model.ByteSize() > PROTOBUF_LIMIT
     with disk_errors():
-        if large:
+        if outgrows_one_file(model):
             onnx.save_model(model, str(out), save_as_external_data=True, location=EXTERNAL)
         else:
             onnx.save_model(model, str(out))
+
+
+def weight_bytes(model: Any) -> int:
+    """Bytes of the weights that are inline. Counted one by one: protobuf sizes nothing > 2 GB."""
+    weights = (item for graph in graphs(model.graph) for item in graph.initializer)
+    return sum(len(item.raw_data) or item.ByteSize() for item in weights)
+
+
+def outgrows_one_file(model: Any) -> bool:
+    """Whether the weights must lie beside the graph."""
+    return weight_bytes(model) > PROTOBUF_LIMIT
 
 
 def write_graph(model: Any, out: Path) -> None:

@@ -155,10 +155,11 @@ def _adapt(module: Any, signature: Signature) -> Any:
             picked = tuple(result[name] for name in outputs)
             return picked[0] if len(picked) == 1 else picked
 
-    # Exporters read the inputs' names from here; a plain *tensors would lose them.
+    # Exporters read the inputs' names from here; a plain *tensors would lose them. The type of a
+    # function knows no such attribute, though any may have it.
     kind = Parameter.POSITIONAL_OR_KEYWORD
     taken = [Parameter(name, kind) for name in ("self", *names)]
-    ByPosition.forward.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]  # any may have one
+    ByPosition.forward.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
     return ByPosition(module)
 
 

@@ -30,6 +30,10 @@ class DrawnSamples:
         for index in range(self.count):
             yield feed(self.signature, "random", 1, self.seed + index)
 
+    def batch(self, size: int) -> Feed:
+        """One batch of ``size``; of what the model takes, where its batch is fixed or none."""
+        return feed(self.signature, "random", size, self.seed)
+
     def labels(self) -> np.ndarray | None:
         """Nobody knows the class of a random sample."""
         return None

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -17,7 +15,7 @@ from engine import registry
 from engine.data.model import PARTS, Part
 from engine.data.source import Sample, Source
 from engine.errors import BadRequest
-from engine.types import Artifact, Feed, RunnerOptions
+from engine.types import Artifact, RunnerOptions
 from engine.verify import language
 from engine.verify.cases import THREADS
 
@@ -27,31 +25,6 @@ _PIECE = 2000
 _LEAST = 32
 """Tokens that each part must have, at least."""
 OWN = "Assay's own text"
-
-
-@dataclass(frozen=True, slots=True)
-class OwnText:
-    """The text that comes with Assay, for a pass that reads text when nobody gave any."""
-
-    name: str = OWN
-    origin: Literal["given", "random"] = "given"
-
-    @property
-    def count(self) -> int:
-        """How many pieces there are."""
-        return len(own_pieces())
-
-    def feeds(self) -> Iterator[Feed]:
-        """It is text only."""
-        return iter(())
-
-    def labels(self) -> np.ndarray | None:
-        """A text has no class."""
-        return None
-
-    def texts(self) -> Iterator[str]:
-        """Piece after piece."""
-        return iter(own_pieces())
 
 
 def own_pieces() -> list[str]:

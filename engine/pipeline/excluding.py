@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine import registry, store
+from engine.data.drawn import RANDOM
 from engine.data.model import Dataset
 from engine.errors import BadRequest
 from engine.jobs.protocol import Steps, Task
@@ -160,7 +161,7 @@ class _Hunt:
         search = Search(
             artifact_id=self.start.id,
             goal=self.request.goal,
-            data_name=self.data.name if self.data else "random values",
+            data_name=self.data.name if self.data else RANDOM,
             trials=tuple(self.trials[count] for count in sorted(self.trials)),
             found=found,
             target=self._target(many or 0).key,

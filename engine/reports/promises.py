@@ -10,7 +10,7 @@ from engine.knowledge.guides import format_label
 from engine.reports import words
 from engine.reports.model import Report, ReportArtifact
 from engine.reports.tables import Table
-from engine.reports.variants import VariantFigures
+from engine.reports.variants import VariantFigures, at_smallest_batch
 
 Kept = Literal["confirmed", "contradicted", "not decided", "not measurable here"]
 
@@ -75,8 +75,7 @@ def _of_claim(
 
     if claim.device == "gpu":
         return untested("Needs a GPU; this report was measured on a CPU.")
-    smallest = min((v.batch for v in variants), default=0)
-    here = [v for v in variants if v.batch == smallest]
+    here = at_smallest_batch(variants)
     original = next((v for v in here if v.is_original), None)
     if original is None or original.format != "torch":
         return untested("The claim is against eager PyTorch, which was not measured here.")

@@ -12,7 +12,7 @@ from engine.bench.stats import Ratio
 from engine.reports import words
 from engine.reports.model import Advice, Report
 from engine.reports.quality import losses
-from engine.reports.variants import VariantFigures, ratio_between
+from engine.reports.variants import VariantFigures, at_smallest_batch, ratio_between
 
 Outcome = Literal["confirmed", "contradicted", "not decided"]
 
@@ -56,7 +56,7 @@ def headline(
     report: Report, variants: tuple[VariantFigures, ...], claim: Recommendation | None
 ) -> str:
     """The one sentence that stands first: the figure that matters, and what it means."""
-    smallest = _at_smallest_batch(variants)
+    smallest = at_smallest_batch(variants)
     subject = _recommended(smallest, report.advice) or min(
         (v for v in smallest if v.ratio), key=lambda v: v.typical_ms, default=None
     )
@@ -83,7 +83,7 @@ def _meaning(claim: Recommendation) -> str:
 def _judge(
     report: Report, advice: Advice, variants: tuple[VariantFigures, ...]
 ) -> tuple[Outcome, str]:
-    smallest = _at_smallest_batch(variants)
+    smallest = at_smallest_batch(variants)
     chosen = _recommended(smallest, advice)
     if chosen is None or report.measurement is None:
         why = next(
@@ -171,8 +171,3 @@ def _recommended(
         return None
     fitting = [v for v in variants if v.format == advice.format]
     return min(fitting, key=lambda v: v.is_original, default=None)
-
-
-def _at_smallest_batch(variants: tuple[VariantFigures, ...]) -> tuple[VariantFigures, ...]:
-    smallest = min((v.batch for v in variants), default=0)
-    return tuple(v for v in variants if v.batch == smallest)

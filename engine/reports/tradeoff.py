@@ -11,7 +11,7 @@ from engine.reports import words
 from engine.reports.model import Report, ReportArtifact
 from engine.reports.quality import losses as accuracy_losses
 from engine.reports.tables import Table
-from engine.reports.variants import VariantFigures
+from engine.reports.variants import VariantFigures, at_smallest_batch
 
 _ALIKE = 1.1
 _NO_LOSS = 0.05
@@ -50,8 +50,7 @@ class Tradeoff:
 
 def tradeoff(report: Report, variants: tuple[VariantFigures, ...]) -> Tradeoff | None:
     """None where nothing is given for what is gained: all alike in size and in quality."""
-    smallest = min((v.batch for v in variants), default=0)
-    here = [v for v in variants if v.batch == smallest]
+    here = at_smallest_batch(variants)
     if len(here) < 2:
         return None
     made = {artifact.id: artifact for artifact in report.artifacts}

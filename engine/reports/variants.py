@@ -98,6 +98,13 @@ def variant_figures(report: Report) -> tuple[VariantFigures, ...]:
     )
 
 
+def at_smallest_batch(variants: Iterable[VariantFigures]) -> tuple[VariantFigures, ...]:
+    """One variant an artifact, where several batch sizes were measured."""
+    found = tuple(variants)
+    smallest = min((v.batch for v in found), default=0)
+    return tuple(v for v in found if v.batch == smallest)
+
+
 def kept(blocks: Iterable[Block], variant: str) -> tuple[Block, ...]:
     """The variant's blocks that count, by round."""
     counting = (b for b in blocks if b.variant == variant and b.discarded is None)

@@ -15,7 +15,6 @@ from engine import changes, registry
 from engine.data.drawn import DrawnSamples
 from engine.data.model import Dataset, Samples
 from engine.data.stored import samples_of
-from engine.data.texts import OwnText
 from engine.data.watched import WatchedSamples
 from engine.files import disk_errors
 from engine.jobs.protocol import Context
@@ -100,7 +99,7 @@ def _work(
         options = read(known.options, asked.options, known.label)
         context.progress(f"{known.label} on {made.label}", 0.05)
         data = request.get("data")
-        samples = WatchedSamples(_samples(data, artifact, known.wants))
+        samples = WatchedSamples(_samples(data, artifact))
         given = changes.Given(samples, context.progress, request.get("goal", ""))
         done = changes.handler(known.name, made.name)(artifact, path, options, given)
         return replace(done, step=_with_data(done.step, samples, data))
@@ -108,14 +107,11 @@ def _work(
     return change if request["change"] else convert
 
 
-def _samples(data: Any, artifact: Artifact, wants: str = "") -> Samples:
-    """What is read: the part of the data that never judges, else our text or random values."""
-    given = parse(Dataset, data) if data is not None else None
-    if wants == "text" and (given is None or given.kind != "text"):
-        return OwnText()
-    if given is None:
+def _samples(data: Any, artifact: Artifact) -> Samples:
+    """What is read: the part of the data that never judges, else random values."""
+    if data is None:
         return DrawnSamples(artifact.signature)
-    return samples_of(given, "calibration", artifact.signature)
+    return samples_of(parse(Dataset, data), "calibration", artifact.signature)
 
 
 def _with_data(step: Step, samples: WatchedSamples, data: Any) -> Step:

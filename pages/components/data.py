@@ -17,7 +17,6 @@ _KINDS = {"arrays": "arrays", "images": "pictures", "table": "a table", "text": 
 WITHOUT = {
     "samples": "{label} learns its ranges from samples. Without data it reads random values, and "
     "figures from what it makes mean little.",
-    "text": "{label} reads a text. Without yours it reads Assay's own, which is small.",
     "labels": "{label} can use labelled samples. Without them it does what needs none.",
 }
 

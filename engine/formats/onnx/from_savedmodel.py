@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from engine.files import disk_errors, link_or_copy
 from engine.formats.onnx.finishing import finished
 from engine.formats.onnx.options import OnnxOptions
 from engine.lazy import Requirement, require
-from engine.onnxfile import save
+from engine.onnxfile import nodes, save
 from engine.opsets import moved, opset_of
 from engine.registry import Conversion, converter
 from engine.registry import load as load_artifact
@@ -156,7 +155,7 @@ def _check_operators(model: Any) -> None:
     import onnx
 
     foreign: dict[str, list[str]] = {}
-    for node in _nodes(model.graph):
+    for node in nodes(model.graph):
         if not onnx.defs.has(node.op_type, node.domain):
             foreign.setdefault(node.op_type, []).append(node.name)
     if foreign:
@@ -169,14 +168,6 @@ def _check_operators(model: Any) -> None:
             f"ONNX has no form of {len(foreign)} of this model's TensorFlow operators: {listed}.",
             hint=_ELSEWHERE,
         )
-
-
-def _nodes(graph: Any) -> Iterator[Any]:
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _nodes(attribute.g)
 
 
 def _declare(model: Any, signature: Signature) -> None:

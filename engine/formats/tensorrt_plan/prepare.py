@@ -17,7 +17,7 @@ from engine.files import disk_errors, hash_path
 from engine.formats.tensorrt_plan import check
 from engine.lazy import Requirement
 from engine.nvidia import PLAN_SCHEMA, GraphOptions, Plan, Profile, profile_for
-from engine.onnxfile import PROTOBUF_LIMIT
+from engine.onnxfile import outgrows_one_file
 from engine.options import choice
 from engine.records import dump
 from engine.registry import Conversion, converter
@@ -149,7 +149,7 @@ def _save(model: Any, out: Path) -> None:
 
     with disk_errors():
         out.mkdir(parents=True)
-        if halving.weight_bytes(model) > PROTOBUF_LIMIT:
+        if outgrows_one_file(model):
             onnx.save(model, str(out / GRAPH), save_as_external_data=True, location=DATA)
         else:
             onnx.save(model, str(out / GRAPH))

@@ -13,7 +13,7 @@ import numpy as np
 from engine.data.model import Samples
 from engine.errors import BadRequest, UnsupportedModel
 from engine.feeds import check_feed
-from engine.onnxfile import PROTOBUF_LIMIT, onnx_errors
+from engine.onnxfile import onnx_errors, outgrows_one_file
 from engine.passes.int8_static.histogram import Histogram
 from engine.types import Feed, Signature
 
@@ -57,8 +57,7 @@ def _watching(graph: Path, operators: Sequence[str]) -> tuple[Any, list[str]]:
         known = {item.name for item in base.model.graph.output}
         base.model.graph.output.extend(infos[name] for name in names if name not in known)
         watched = graph.with_name("watched.onnx")
-        large = base.model.ByteSize() > PROTOBUF_LIMIT
-        onnx.save(base.model, str(watched), save_as_external_data=large)
+        onnx.save(base.model, str(watched), save_as_external_data=outgrows_one_file(base.model))
         settings = onnxruntime.SessionOptions()
         # Every value is looked at: nothing may be fused away.
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

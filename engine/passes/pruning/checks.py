@@ -32,7 +32,7 @@ def figures(module: Any, signature: Signature) -> Figures:
 
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), torch_errors("counting operations"), counter:
-        module(*tensors_for(_feed(signature, 1), signature))
+        module(*tensors_for(DrawnSamples(signature).batch(1), signature))
     parameters = {id(item): item.numel() for item in module.parameters()}
     return Figures(counter.get_total_flops() // 2, sum(parameters.values()))
 
@@ -52,7 +52,7 @@ def compared(before: Figures, after: Figures) -> tuple[str, ...]:
 
 def example(signature: Signature) -> tuple[Any, ...]:
     """Tensors to trace with."""
-    return tensors_for(_feed(signature, 2), signature)
+    return tensors_for(DrawnSamples(signature).batch(2), signature)
 
 
 def same_shapes(module: Any, signature: Signature) -> None:
@@ -102,10 +102,5 @@ def _run(module: Any, given: Feed, signature: Signature) -> dict[str, np.ndarray
 
 def _feeds(signature: Signature) -> Iterator[Feed]:
     batches = (1, 2, 3) if signature.batch_symbol else (1,)
-    return (_feed(signature, batch) for batch in batches)
-
-
-def _feed(signature: Signature, batch: int) -> Feed:
-    """``batch`` drawn samples as one feed; one where the model's batch is fixed."""
-    drawn = list(DrawnSamples(signature, batch if signature.batch_symbol else 1).feeds())
-    return {name: np.concatenate([one[name] for one in drawn]) for name in drawn[0]}
+    drawn = DrawnSamples(signature)
+    return (drawn.batch(size) for size in batches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,7 @@ def prune_graph(
     stamp(out, source, step)
     sizes = zeros.compressed(source.path), zeros.compressed(out)
     said = (*zeros.notes(counted, sizes, options.pattern), *left_out)
-    done = Step(step.verb, step.tool, step.version, step.options, said)
-    return Conversion(source.signature, done, report=zeros.report(counted))
+    return Conversion(source.signature, replace(step, notes=said), report=zeros.report(counted))
 
 
 def _weights(graph: Any) -> dict[str, tuple[Any, int]]:

@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 
 from engine.errors import BadRequest
+from engine.files import files_of
 from engine.passes.pruning.options import PruneWeightsOptions
 
 GROUP = 4
@@ -67,9 +68,8 @@ def refuse_emptied(found: Sequence[Zeros]) -> None:
 
 def compressed(path: Path) -> int:
     """The bytes that a zip archive of the file has, or of every file in the folder."""
-    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
     size = 0
-    for item in files:
+    for item in files_of(path):
         packer = zlib.compressobj()
         with item.open("rb") as stream:
             while chunk := stream.read(_CHUNK):

@@ -13,7 +13,7 @@ from engine.data.builtin import builtins, source_of
 from engine.data.opening import open_file
 from engine.data.prepare import prepare
 from engine.data.stored import StoredSamples
-from engine.data.texts import OwnText
+from engine.data.texts import own_pieces
 from engine.errors import BadRequest
 from engine.types import Artifact
 from engine.verify.language import held_out
@@ -68,8 +68,8 @@ def test_our_own_text_is_offered_to_language_models_and_is_not_the_one_that_veri
     assert [one.name for one in builtins(writer.signature)] == ["text"]
     made = prepare(source_of("text", writer), writer.signature, tmp_path / "out", lambda *_: None)
     assert made.name == "text"
-    pieces = list(OwnText().texts())
-    assert len(pieces) == OwnText().count
+    pieces = own_pieces()
+    assert pieces
     assert not [piece for piece in pieces if len(piece) > 80 and piece in held_out()]
 
 

@@ -168,8 +168,8 @@ def test_weights_beside_the_graph_are_read_and_written(
     )
     source = models.artifact("onnx", home, digits.signature)
     assert quantized(source, tmp_path / "small").size_bytes < 30_000
-    for place in ("int8_static.onnx", "int8_static.calibration"):
-        monkeypatch.setattr(f"engine.passes.{place}.PROTOBUF_LIMIT", 1000)
+    for place in ("engine.passes.int8_static.onnx", "engine.onnxfile"):
+        monkeypatch.setattr(f"{place}.PROTOBUF_LIMIT", 1000)
     large = quantized(source, tmp_path / "large")
     assert {path.name for path in large.path.parent.iterdir()} == {"model.onnx", "model.onnx.data"}
     feed = {"image": ONE}

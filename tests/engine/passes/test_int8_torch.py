@@ -12,7 +12,7 @@ import pytest
 from engine import changes
 from engine.architectures import folder, surgery
 from engine.data.drawn import DrawnSamples
-from engine.errors import UnsupportedModel
+from engine.errors import BadRequest, UnsupportedModel
 from engine.types import Artifact, Change
 from engine.verify.limits import limits_for
 from engine.verify.model import Thresholds
@@ -86,3 +86,12 @@ def test_a_net_without_linear_layers_is_refused(tmp_path: Path) -> None:
     source = models.eager(tmp_path / "model", "transformers", config)
     with pytest.raises(UnsupportedModel, match="ResNetModel has no linear or recurrent layer"):
         changed(source, tmp_path / "made")
+
+
+@pytest.mark.parametrize("option", [{"exclude": "0"}, {"conv": True}])
+def test_what_only_onnx_can_do_is_refused_and_not_passed_over(
+    option: dict[str, Any], tmp_path: Path
+) -> None:
+    source = models.eager(tmp_path / "model")
+    with pytest.raises(BadRequest, match=f"no option '{next(iter(option))}' on PyTorch"):
+        changed(source, tmp_path / "made", **option)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from engine.architectures import folder, precision, surgery
 from engine.changes import Given, handles
-from engine.errors import UnsupportedModel
+from engine.errors import BadRequest, UnsupportedModel
 from engine.lazy import Requirement
+from engine.passes.int8_dynamic.options import Int8DynamicOptions
 from engine.registry import Conversion
 from engine.types import Artifact, Scalar, Step
 
@@ -32,13 +33,6 @@ _NOTES = (
 )
 
 
-class Options(Protocol):
-    """What this pass is asked with, whatever the format."""
-
-    @property
-    def per_channel(self) -> bool: ...
-
-
 def fits(artifact: Artifact) -> str | None:
     """Why this model cannot be quantized; None where it may."""
     if surgery.read(artifact.path).precision:
@@ -47,10 +41,13 @@ def fits(artifact: Artifact) -> str | None:
 
 
 @handles("int8-dynamic", "torch", fits=fits, onward=("torchscript",))
-def int8_dynamic(source: Artifact, out: Path, options: Options, given: Given) -> Conversion:
+def int8_dynamic(
+    source: Artifact, out: Path, options: Int8DynamicOptions, given: Given
+) -> Conversion:
     """By PyTorch's eager quantization: Linear, LSTM, GRU … Raises UnsupportedModel."""
     import torch
 
+    _refuse_unread(options)
     given.progress("Reading the model", 0.1)
     bare = folder.bare(source.path)
     layers = precision.quantizable(bare)
@@ -74,6 +71,17 @@ def int8_dynamic(source: Artifact, out: Path, options: Options, given: Given) ->
     asked: dict[str, Scalar] = {"engine": engine, "per_channel": options.per_channel}
     step = Step("quantize", "torch.ao.quantization", _TORCH.version or "", asked, said)
     return Conversion(source.signature, step)
+
+
+def _refuse_unread(options: Int8DynamicOptions) -> None:
+    """Raise BadRequest for what only the quantizer of ONNX Runtime can do."""
+    if options.exclude or options.conv:
+        name = "exclude" if options.exclude else "conv"
+        raise BadRequest(
+            f"INT8 dynamic has no option {name!r} on PyTorch: it takes every linear and recurrent "
+            "layer, and no other.",
+            hint="Leave it as it was, or ask for INT8 dynamic on ONNX, where it is read.",
+        )
 
 
 def _share(bare: Any, layers: tuple[str, ...]) -> float:

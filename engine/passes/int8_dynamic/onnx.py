@@ -1,59 +1,28 @@
-"""INT8, dynamic: weights stored in 8 bits, activations scaled as they come. Needs no data."""
+"""INT8 dynamic on a graph, by ONNX Runtime's own quantizer."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from engine import processor
-from engine.changes import Given, Pass, handles
+from engine.changes import Given, handles
 from engine.errors import UnsupportedModel
-from engine.layers import EXCLUDE_HELP, census, give_names, left_out, listed
+from engine.layers import census, give_names, left_out, listed
 from engine.lazy import Requirement
 from engine.onnxfile import (
     HEAVY,
-    PROTOBUF_LIMIT,
     drop_unused_domains,
     graph_only,
     load,
     onnx_errors,
+    outgrows_one_file,
     stamp,
 )
-from engine.options import choice
+from engine.passes.int8_dynamic.options import Int8DynamicOptions
 from engine.registry import Conversion
 from engine.types import Artifact, Step
-
-
-@dataclass(frozen=True, slots=True)
-class Int8DynamicOptions:
-    """Of weights; what goes in is always scaled as a whole, as it comes."""
-
-    per_channel: bool = choice(
-        False,
-        "A scale for every channel",
-        "Closer to the original, and a little slower on some processors.",
-    )
-    conv: bool = choice(
-        False,
-        "Convolutions, too",
-        "Smaller, and mostly slower than in float: for convolutional nets take INT8 calibrated. "
-        "ONNX only.",
-    )
-    exclude: str = choice("", "Layers left in float", EXCLUDE_HELP)
-
-
-PASSES = (
-    Pass(
-        "int8-dynamic",
-        "INT8 dynamic",
-        "Weights in 8 bits, a quarter of the size, with no data needed. Helps where most of the "
-        "time goes into matrix products: transformers, recurrent nets.",
-        "precision",
-        options=Int8DynamicOptions,
-        precision="int8",
-    ),
-)
 
 _CALLED_HEAVY = (*HEAVY, "Attention", "LSTM", "GRU")
 _TAKEN = ("MatMul", "Gemm", "Attention", "LSTM", "EmbedLayerNormalization", "Gather")
@@ -81,7 +50,7 @@ def onnx(source: Artifact, out: Path, options: Int8DynamicOptions, given: Given)
             per_channel=options.per_channel,
             reduce_range=not fast,
             weight_type=QuantType.QInt8,
-            use_external_data_format=model.ByteSize() > PROTOBUF_LIMIT,
+            use_external_data_format=outgrows_one_file(model),
         )
         drop_unused_domains(out)
     version = Requirement("onnxruntime", "onnxruntime").version or ""
