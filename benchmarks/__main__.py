@@ -1,4 +1,4 @@
-"""Our own speed and memory: every benchmark in this folder, or those named.
+"""Our own speed and memory: every benchmark in this folder that is not long, or those named.
 
 python -m benchmarks [name …]
 """
@@ -11,6 +11,9 @@ import sys
 
 import benchmarks
 
+LONG = ("llama7b", "passes")
+"""Run by name alone: much disk, or most of an hour, and the README's tables renewed."""
+
 
 def main() -> None:
     """Run each module's ``main`` and let it print its figures."""
@@ -19,7 +22,7 @@ def main() -> None:
         for entry in pkgutil.iter_modules(benchmarks.__path__)
         if not entry.name.startswith("_") and entry.name not in ("served", "strangers")
     ]
-    for name in sys.argv[1:] or known:
+    for name in sys.argv[1:] or [name for name in known if name not in LONG]:
         if name not in known:
             sys.exit(f"There is no benchmark {name!r}. There are: {', '.join(known)}.")
         print(f"\n== {name}", flush=True)

@@ -45,6 +45,9 @@ class Format:
     """What runs it, where that has a name of its own: an ONNX file is run by ONNX Runtime."""
     writes_text: bool = False
     """Whether its Runner is a ``Writer``: a prompt in, an answer out."""
+    holds_code: bool = False
+    """Whether a file of it can do more than compute: one that is brought is then opened in a
+    sandbox alone."""
     options: type[Any] = NoOptions
     """What may be chosen when it is made: a dataclass of ``engine.options.choice`` fields."""
     read_variant: Callable[[Path], str] | None = None

@@ -166,4 +166,5 @@ FORMAT = Format(
     read_signature=read_signature,
     describe=describe,
     import_module="torch",
+    holds_code=True,
 )

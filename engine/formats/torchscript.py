@@ -272,5 +272,6 @@ FORMAT = Format(
     read_signature=None,
     describe=describe,
     import_module="torch",
+    holds_code=True,
     options=TorchScriptOptions,
 )

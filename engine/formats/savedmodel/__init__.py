@@ -61,5 +61,6 @@ FORMAT = Format(
     read_signature=read_signature,
     describe=describe,
     import_module="tensorflow",
+    holds_code=True,
     options=SavedModelOptions,
 )

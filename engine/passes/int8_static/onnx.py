@@ -57,9 +57,8 @@ def _no_faster(target: str) -> str:
     """What is known of the formats the pairs go on to."""
     if target == "savedmodel":
         return (
-            "A quarter of the size, but two to four times slower than in float (ResNet-50, a small "
-            "BERT): TensorFlow computes in float and rounds after each layer. LiteRT is what "
-            "computes in 8 bits."
+            "A quarter of the size, but slower than in float wherever it was tried: TensorFlow "
+            "computes in float and rounds after each layer. LiteRT is what computes in 8 bits."
         )
     return ""
 

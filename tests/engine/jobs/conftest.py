@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,3 +37,17 @@ def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict
         return run_task(task, tmp_path / "task", cancelled, on_event)
 
     return run
+
+
+def alive(folder: Path) -> list[bytes]:
+    """The processes whose command line names a folder: by name, since a worker may count its own
+    processes from 1."""
+    found = []
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            said = line.read_bytes()
+        except OSError:
+            continue
+        if os.fsencode(folder) in said:
+            found.append(said)
+    return found

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,16 @@ from engine.jobs.protocol import Task
 from engine.jobs.run import run_task
 from engine.settings import settings
 from engine.tasks import identify
-from tests.engine.jobs.conftest import PATIENT, PROBE_WORKER, TESTS
+from tests.engine.jobs.conftest import PATIENT, PROBE_WORKER, TESTS, alive
 
 HOLDING = [tier for tier in (Tier.A, Tier.B) if tiers.sandbox(tier).tier]
+NONE_HOLDS = pytest.param(
+    Tier.C, marks=pytest.mark.skip(reason="this machine has neither bubblewrap nor Landlock")
+)
 Run = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-@pytest.fixture(params=HOLDING)
+@pytest.fixture(params=HOLDING or [NONE_HOLDS])
 def held(request: pytest.FixtureRequest, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Tier:
     """A tier that holds workers, required by the operator."""
     require(request.param, monkeypatch)
@@ -108,6 +112,17 @@ def test_an_unknown_kind_of_path_is_not_opened() -> None:
         "data": None,
     }
     assert grants.grants_for(request, Path("/tmp")).data == (Path("/usr/lib"),)
+
+
+@pytest.mark.parametrize("how", ["child", "runaway"])
+def test_children_end_with_their_worker_at_every_tier(
+    held: Tier, probe: Callable[..., dict[str, Any]], how: str, tmp_path: Path
+) -> None:
+    assert probe(how)["began"]
+    deadline = time.monotonic() + 5
+    while alive(tmp_path):
+        assert time.monotonic() < deadline, "the worker's child is still there"
+        time.sleep(0.05)
 
 
 def test_a_tier_that_is_gone_fails_the_task(

@@ -15,6 +15,7 @@ import pytest
 from engine.errors import InvalidModel, Reason, StorageFull, TaskCancelled, TaskFailed
 from engine.jobs.evidence import log_tail
 from engine.jobs.protocol import Event, Limits
+from tests.engine.jobs.conftest import alive
 
 Probe = Callable[..., dict[str, Any]]
 
@@ -106,20 +107,6 @@ def test_a_worker_that_spins_lives_until_its_deadline(probe: Probe, what: str) -
     with pytest.raises(TaskFailed) as caught:
         probe(what, limits=Limits(wall_s=2, stall_s=1.5))
     assert caught.value.reason is Reason.TIMEOUT
-
-
-def alive(folder: Path) -> list[bytes]:
-    """The processes whose command line names a folder: by name, since a worker may count its own
-    processes from 1."""
-    found = []
-    for line in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            said = line.read_bytes()
-        except OSError:
-            continue
-        if os.fsencode(folder) in said:
-            found.append(said)
-    return found
 
 
 def test_a_worker_that_ignores_the_asking_is_killed(probe: Probe, tmp_path: Path) -> None:

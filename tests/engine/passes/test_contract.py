@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine import changes, registry
@@ -51,8 +52,12 @@ def test_a_pass_makes_a_model_that_still_answers(
     asked = Change(name, models.OWN_OPTIONS.get(name, {}))
     made = models.changed(source, asked, tmp_path / "made", samples, target)
     made = models.converted(made, target, tmp_path / "there")
+    given = feed(made.signature, "random", 2, 0)
     with registry.open_runner(made, RunnerOptions(1)) as runner:
-        answers = runner.infer(feed(made.signature, "random", 2, 0))
+        answers = runner.infer(given)
+    plain = models.converted(source, target, tmp_path / "plain")
+    pairs = zip(answers.values(), models.infer(plain, given).values(), strict=True)
+    assert any(not np.array_equal(*pair) for pair in pairs), "nothing was done to it"
     assert {spec.name for spec in source.signature.outputs} == set(answers)
     precision = changes.pass_named(name).precision
     if precision:

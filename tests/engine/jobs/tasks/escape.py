@@ -7,6 +7,7 @@ import mmap
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -41,7 +42,7 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
         "signal the host": lambda: os.kill(request["host"], 0),
         "a namespace": lambda: _call(272, _CLONE_NEWUSER),
         "io_uring": lambda: _call(_IO_URING_SETUP, 1, ctypes.create_string_buffer(120)),
-        "bpf": lambda: _call(_BPF, 0, None, 0),
+        "bpf": lambda: _call(_BPF, 0, struct.pack("=5I", 2, 4, 8, 1, 0), 20),
         "keyctl": lambda: _call(_KEYCTL, 0, -3, 1),
         "ptrace": lambda: _call(_PTRACE, _TRACE_ME, 0, 0, 0),
         "a child reads": lambda: _in_child(f"open({request['canary']!r}).read()"),
