@@ -27,8 +27,10 @@ def _build(config: Config) -> Any:
                 features = torch.tanh(self.refine(features)) * 0.9
                 rounds += 1
             if bool(features.mean() > 0):
-                return self.lively(features)  # type: ignore[no-any-return]  # a module gives Any
-            return self.calm(features)  # type: ignore[no-any-return]  # a module gives Any
+                answer: Tensor = self.lively(features)
+            else:
+                answer = self.calm(features)
+            return answer
 
     return Adaptive(int(config["features"]), int(config["classes"]))
 
