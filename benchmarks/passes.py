@@ -84,7 +84,7 @@ def main(names: Iterable[str] = ()) -> None:
             os.environ |= {
                 "ASSAY_DATA": f"{home}/data",
                 "ASSAY_LOCK_DIR": home,
-                "ASSAY_MODELS": f"{home}/model",
+                "ASSAY_MODELS": f"{home}/models",
             }
             settings.cache_clear()
             cells, machine = run(name, Path(home))
@@ -211,16 +211,18 @@ def markdown(name: str, found: Any) -> str:
         f"| --- |{' --- |' * len(formats)}",
     ]
     for row in rows:
-        shown = (_shown(at.get((row, one)), reasons) for one in formats)
+        shown = (_shown(at.get((row, one)), at.get((AS_IT_IS, one)), reasons) for one in formats)
         lines.append(f"| {row} | {' | '.join(shown)} |")
     lines += ["", *(f"{index}. {why}" for index, why in enumerate(reasons, 1)), ""]
     return "\n".join(lines)
 
 
-def _shown(cell: Cell | None, reasons: list[str]) -> str:
-    if cell is None:
+def _shown(cell: Cell | None, whole: Cell | None, reasons: list[str]) -> str:
+    """A cell of the table; where the model cannot become the format at all, no pass can either."""
+    found = cell or whole
+    if found is None or (cell is None and not found.refused):
         return ""
-    return cell.figures or f"no ({reasons.index(cell.refused) + 1})"
+    return found.figures or f"no ({reasons.index(found.refused) + 1})"
 
 
 def _row(artifact: ReportArtifact) -> str:
@@ -245,14 +247,14 @@ def _request(name: str, home: Path) -> ImportRequest:
 
     from engine.architectures import architecture_named
 
-    home /= "model"
-    home.mkdir()
+    home = home / "models" / name
+    home.mkdir(parents=True)
     torch.manual_seed(7)
     module = architecture_named("transformers").build(dict(BERT))
     (home / "config.json").write_text(json.dumps(BERT))
     weights = {key: lively(tensor) for key, tensor in module.state_dict().items()}
     save_file(weights, home / "model.safetensors")
-    return ImportRequest("path", str(home))
+    return ImportRequest("path", name)
 
 
 def _data(model: Model, steps: DirectSteps) -> str | None:
