@@ -42,10 +42,8 @@ def main() -> None:
                     check=True,
                 )
                 found = json.loads(done.stdout.splitlines()[-1])
-                print(
-                    f"{method:8}  {count:7,}   {found['seconds']:7.1f}   {found['peak_mib']:16,.0f}",
-                    flush=True,
-                )
+                figures = f"{found['seconds']:7.1f}   {found['peak_mib']:16,.0f}"
+                print(f"{method:8}  {count:7,}   {figures}", flush=True)
 
 
 def measure(model: Path, method: str, count: int) -> dict[str, float]:

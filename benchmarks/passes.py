@@ -213,7 +213,8 @@ def markdown(name: str, found: Any) -> str:
     for row in rows:
         shown = (_shown(at.get((row, one)), at.get((AS_IT_IS, one)), reasons) for one in formats)
         lines.append(f"| {row} | {' | '.join(shown)} |")
-    lines += ["", *(f"{index}. {why}" for index, why in enumerate(reasons, 1)), ""]
+    numbered = (f"{index}. {why}" for index, why in enumerate(reasons, 1))
+    lines += ["", "<details><summary>Why not</summary>\n", *numbered, "\n</details>", ""]
     return "\n".join(lines)
 
 
