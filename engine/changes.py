@@ -49,6 +49,8 @@ class Pass:
     """Whether what is made depends on the format it goes on to (``Given.target``)."""
     printed_as: str = ""
     """Its precision in the founding document's tables (``reference.yaml``), where it is there."""
+    leaves_pairs: bool = False
+    """Whether it leaves Q/DQ pairs in an ONNX graph, so that its layers can be compared in float."""
 
 
 @dataclass(frozen=True, slots=True)

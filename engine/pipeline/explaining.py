@@ -16,9 +16,6 @@ from engine.store.findings import EXPLANATION, MACHINE, SENSITIVITY
 from engine.tuning.model import Explanation, Machine, Sensitivity
 from engine.types import Artifact, Model
 
-_LAYERED = ("int8-static",)
-"""Passes that leave Q/DQ pairs, and so layers to compare."""
-
 
 def explain(steps: Steps, request: ExplainRequest) -> dict[str, Any]:
     """Profile an artifact beside what its last pass was done on. Gives ``{"artifact_id": …}``."""
@@ -88,8 +85,9 @@ def layered(request: SensitivityRequest) -> tuple[Artifact, Artifact]:
 
 def has_layers(artifact: Artifact) -> bool:
     """Whether its last pass left an ONNX graph with Q/DQ pairs."""
-    last = artifact.passes[-1].name if artifact.passes else ""
-    return artifact.format == "onnx" and last in _LAYERED
+    if artifact.format != "onnx" or not artifact.passes:
+        return False
+    return changes.pass_named(artifact.passes[-1].name).leaves_pairs
 
 
 def before_last_pass(artifact: Artifact, model: Model) -> Artifact | None:

@@ -21,5 +21,6 @@ PASSES = (
         printed_as="int8",
         wants="samples",
         per_target=True,
+        leaves_pairs=True,
     ),
 )
