@@ -50,7 +50,7 @@ class Pass:
     printed_as: str = ""
     """Its precision in the founding document's tables (``reference.yaml``), where it is there."""
     leaves_pairs: bool = False
-    """Whether it leaves Q/DQ pairs in an ONNX graph, so that its layers can be compared in float."""
+    """Whether it leaves Q/DQ pairs in an ONNX graph: layers can then be compared with float."""
 
 
 @dataclass(frozen=True, slots=True)
