@@ -6,12 +6,12 @@ The published figures are of an unnamed machine; they stand beside, never in the
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from engine import processor
 from engine.knowledge import reference_tables
 
 TYPES = ("Q4_0", "Q8_0")
@@ -55,7 +55,7 @@ print(f"loaded in {loaded - started:.1f} s; with {threads} threads first token a
 def main() -> None:
     """Write each, let it read and write; a machine without room for one says so."""
     table = next(table for table in reference_tables() if table.id == "llama7b")
-    arguments = [str(TOKENS), str(len(os.sched_getaffinity(0))), str(table.sequence)]
+    arguments = [str(TOKENS), str(processor.cores()), str(table.sequence)]
     for kind in TYPES:
         published = next(row for row in table.rows if row.precision == kind.lower())
         with tempfile.TemporaryDirectory() as home:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.data.opening import TAKES as data_takes
     from engine.data.recipe import Recipe as PictureRecipe
     from engine.data.recipe import takes_pictures
-    from engine.doctor import Doctor, cores
+    from engine.doctor import Doctor
     from engine.doctor import doctor as diagnose
     from engine.errors import BadRequest, EngineError, NotFound, Reason
     from engine.graphs import viewable
@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     )
     from engine.pipeline.estimate import Estimate, estimate
     from engine.pipeline.explaining import has_layers
+    from engine.processor import cores
     from engine.quality.figures import sentence as quality_sentence
     from engine.quality.figures import warning as quality_warning
     from engine.quality.model import Quality
@@ -281,7 +282,7 @@ _PLACES = {
     "engine.data.model": "Dataset",
     "engine.data.opening": "data_takes=TAKES",
     "engine.data.recipe": "PictureRecipe=Recipe takes_pictures",
-    "engine.doctor": "Doctor cores diagnose=doctor",
+    "engine.doctor": "Doctor diagnose=doctor",
     "engine.errors": "BadRequest EngineError NotFound Reason",
     "engine.graphs": "viewable",
     "engine.jobs.client": (
@@ -297,6 +298,7 @@ _PLACES = {
     ),
     "engine.lazy": "one_look",
     "engine.options": "Choice choices parse_target",
+    "engine.processor": "cores",
     "engine.pipeline": (
         "ConvertRequest DataRequest ExcludeRequest ExplainRequest ImportRequest MeasureRequest "
         "SensitivityRequest TryRequest"

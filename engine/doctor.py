@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine import processor
 from engine.jobs import locks
 from engine.jobs.isolation import tiers
 from engine.registry import Format, formats
@@ -64,15 +65,10 @@ def doctor() -> Doctor:
             "Disk free": _gib(free),
             "Sandbox": tiers.sandbox(settings().sandbox).words,
         },
-        cores=cores(),
+        cores=processor.cores(),
         host_alive=locks.held(locks.host_lock()),
         disk_low=free < settings().free_floor_bytes,
     )
-
-
-def cores() -> int:
-    """How many processor cores this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def _back_end(form: Format) -> BackEnd:
@@ -92,13 +88,11 @@ def _back_end(form: Format) -> BackEnd:
 
 def _machine() -> dict[str, str]:
     """The machine as a measurement meets it."""
-    cpu, memory = _facts("/proc/cpuinfo"), _facts("/proc/meminfo")
-    flags = set((cpu.get("flags") or cpu.get("Features", "")).split())
-    quota = _quota()
+    memory, flags, quota = _facts("/proc/meminfo"), processor.features(), processor.cpu_quota()
     return {
-        "Processor": cpu.get("model name") or platform.processor() or platform.machine(),
+        "Processor": processor.name(),
         "Instructions of note": ", ".join(f for f in _CPU_FLAGS if f in flags) or "none",
-        "Cores": f"{os.cpu_count()}, of which {cores()} may be used",
+        "Cores": f"{os.cpu_count()}, of which {processor.cores()} may be used",
         "Core quota": "none" if quota is None else f"{quota:g} cores",
         "Memory": _gib(_kilobytes(memory.get("MemTotal", ""))),
         "Memory free": _gib(_kilobytes(memory.get("MemAvailable", ""))),
@@ -123,23 +117,6 @@ def _facts(path: str) -> dict[str, str]:
 def _kilobytes(text: str) -> int:
     number = text.partition(" ")[0]
     return int(number) * 1024 if number.isdigit() else 0
-
-
-def _quota() -> float | None:
-    """The cores this cgroup may use, by version 2 or 1 of the interface; None without a limit."""
-    root = Path("/sys/fs/cgroup")
-    try:
-        words = (root / "cpu.max").read_text().split()
-    except OSError:
-        try:
-            words = [
-                (root / "cpu" / name).read_text().strip()
-                for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")
-            ]
-        except OSError:
-            return None
-    limit, period = words
-    return None if limit in ("max", "-1") else round(int(limit) / int(period), 2)
 
 
 def _nearest(path: Path) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import platform
 from functools import cache
 from pathlib import Path
@@ -25,6 +27,34 @@ def name() -> str:
 def features() -> frozenset[str]:
     """What it can do beyond the basics, in the kernel's words: ``avx2``, ``avx512_vnni`` …"""
     return frozenset((_first("flags") or _first("Features")).lower().split())
+
+
+def cores() -> int:
+    """CPUs this process may keep busy: those it may run on, within the control group's quota."""
+    allowed, quota = len(os.sched_getaffinity(0)), cpu_quota()
+    return allowed if quota is None else max(1, min(allowed, math.ceil(quota)))
+
+
+def cpu_quota() -> float | None:
+    """How many CPUs the control group may use; None without a limit."""
+    text = first_line("/sys/fs/cgroup/cpu.max")
+    if text is not None:
+        limit, period = text.split()
+        return None if limit == "max" else int(limit) / int(period)
+    quota = first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
+    every = first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
+    if quota is None or every is None or int(quota) < 0:
+        return None
+    return int(quota) / int(every)
+
+
+def first_line(path: str) -> str | None:
+    """The first line of a file; None where this kernel or container does not show it."""
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            return file.readline().strip()
+    except OSError:
+        return None
 
 
 def is_arm() -> bool:

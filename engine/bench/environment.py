@@ -7,11 +7,12 @@ import os
 import platform
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from time import perf_counter
 
+from engine import processor
 from engine.bench.model import Environment
 from engine.nvidia import driver_version, has_nvidia_gpu
+from engine.processor import first_line
 from engine.types import Scalar
 
 _GIB = 1024**3
@@ -23,14 +24,14 @@ def environment(sandbox: str) -> Environment:
 
     ``sandbox``: how the workers that measured were held, in a few words.
     """
-    quota = cpu_quota()
+    quota = processor.cpu_quota()
     facts: dict[str, Scalar] = {
-        "Processor": _processor(),
+        "Processor": processor.name(),
         "Architecture": platform.machine(),
         "Logical CPUs": os.cpu_count(),
         "CPUs this process may use": len(os.sched_getaffinity(0)),
         "CPU quota": f"{quota:g} CPUs" if quota is not None else "none",
-        "Frequency governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+        "Frequency governor": first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
         or "not visible",
         "Memory": f"{_memory_bytes() / _GIB:.1f} GiB",
         "Kernel": f"{platform.system()} {platform.release()}",
@@ -41,19 +42,6 @@ def environment(sandbox: str) -> Environment:
     if has_nvidia_gpu():
         facts["NVIDIA driver"] = driver_version()
     return Environment(facts=facts, packages=_packages())
-
-
-def cpu_quota() -> float | None:
-    """How many CPUs the control group may use; None without a limit."""
-    text = _first_line("/sys/fs/cgroup/cpu.max")
-    if text is not None:
-        limit, period = text.split()
-        return None if limit == "max" else int(limit) / int(period)
-    quota = _first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
-    every = _first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
-    if quota is None or every is None or int(quota) < 0:
-        return None
-    return int(quota) / int(every)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +86,7 @@ def _share(before: float | None, after: float | None, whole: float) -> float | N
 
 def _steal_s() -> float | None:
     """Seconds stolen from all CPUs since boot."""
-    fields = (_first_line("/proc/stat") or "").split()
+    fields = (first_line("/proc/stat") or "").split()
     if len(fields) <= _STEAL_FIELD:
         return None
     return int(fields[_STEAL_FIELD]) / float(os.sysconf("SC_CLK_TCK"))
@@ -106,49 +94,23 @@ def _steal_s() -> float | None:
 
 def _stalled_s() -> float | None:
     """Seconds in which some runnable task waited for a CPU, since boot."""
-    for part in (_first_line("/proc/pressure/cpu") or "").split():
+    for part in (first_line("/proc/pressure/cpu") or "").split():
         if part.startswith("total="):
             return int(part.removeprefix("total=")) / 1e6
     return None
 
 
-def _first_line(path: str) -> str | None:
-    """The first line of a file; None where this kernel or container does not show it."""
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            return file.readline().strip()
-    except OSError:
-        return None
-
-
-def _processor() -> str:
-    return _cpuinfo("model name") or _cpuinfo("Model") or platform.processor() or "unknown"
-
-
-def _cpuinfo(name: str) -> str | None:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return None
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == name:
-            return value.strip()
-    return None
-
-
 def _hypervisor() -> str:
     """Whose virtual machine this is, as far as the processor tells."""
-    flags = (_cpuinfo("flags") or "").split()
-    if "hypervisor" not in flags:
+    if "hypervisor" not in processor.features():
         return "none seen"
-    return _first_line("/sys/class/dmi/id/sys_vendor") or "yes"
+    return first_line("/sys/class/dmi/id/sys_vendor") or "yes"
 
 
 def _memory_bytes() -> int:
     """Physical memory, or the control group's limit where that is less."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = _first_line("/sys/fs/cgroup/memory.max")
+    limit = first_line("/sys/fs/cgroup/memory.max")
     return int(min(physical, int(limit) if limit and limit.isdigit() else math.inf))
 
 

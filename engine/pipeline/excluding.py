@@ -6,12 +6,11 @@ the evaluation part: figures that chose among tries flatter what they chose.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine import registry, store
+from engine import processor, registry, store
 from engine.data.drawn import RANDOM
 from engine.data.model import Dataset
 from engine.errors import BadRequest
@@ -149,7 +148,7 @@ class _Hunt:
         return Confirmation(on, value, interval, goal.met_by(value))
 
     def _glance(self, artifact: Artifact) -> float:
-        request = {"artifact": dump(artifact), "threads": len(os.sched_getaffinity(0))}
+        request = {"artifact": dump(artifact), "threads": processor.cores()}
         label = f"Time {registry.named(artifact)}"
         with self.steps.alone():
             return float(self.steps.run(Task("glance", label, request))["milliseconds"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from engine import changes, processor, registry, store
@@ -21,7 +20,7 @@ def explain(steps: Steps, request: ExplainRequest) -> dict[str, Any]:
     """Profile an artifact beside what its last pass was done on. Gives ``{"artifact_id": …}``."""
     artifact, model = of_model(request.artifact_id, request.model_id)
     label = f"Look into {registry.named(artifact)}"
-    threads = len(os.sched_getaffinity(0))
+    threads = processor.cores()
     runtime = Requirement("onnxruntime", "onnxruntime").version or ""
     here = fingerprint(MACHINE, processor.name(), threads, runtime)
     asked = {

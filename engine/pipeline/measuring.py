@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from engine import registry, store
+from engine import processor, registry, store
 from engine.bench import session
 from engine.bench.model import Variant
 from engine.bench.plan import make_plan
@@ -58,7 +57,7 @@ def _variants(
 
     A model of a fixed batch is measured at that one, whatever was asked.
     """
-    threads = request.threads or len(os.sched_getaffinity(0))
+    threads = request.threads or processor.cores()
     batches = _batches(model.artifact.signature, request.batches)
     return tuple(
         Variant(

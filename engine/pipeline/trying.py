@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from engine import registry, store
+from engine import processor, registry, store
 from engine.errors import BadRequest
 from engine.jobs.evidence import plain
 from engine.jobs.protocol import LONGEST_TEXT, TEXT, Steps, Task
@@ -28,7 +27,7 @@ def try_out(steps: Steps, request: TryRequest) -> dict[str, Any]:
                 "prompt": request.prompt,
                 "most": request.most,
                 "sampling": dump(Sampling(request.temperature, seed=request.seed)),
-                "threads": len(os.sched_getaffinity(0)),
+                "threads": processor.cores(),
             },
         )
     )

@@ -7,7 +7,6 @@ quantized alone. Only one sample's values are held at a time.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from engine import processor
 from engine.changes import Progress
 from engine.data.model import Samples
 from engine.errors import UnsupportedModel
@@ -177,7 +177,7 @@ def _session(model: Any, path: Path, scratch: Path) -> Any:
     # Computed in float, pairs and all: what is looked at keeps its name, and weights are unpacked
     # once and not with every sample.
     settings.add_session_config_entry("session.disable_quant_qdq", "1")
-    settings.intra_op_num_threads = len(os.sched_getaffinity(0))
+    settings.intra_op_num_threads = processor.cores()
     settings.log_severity_level = 4
     with onnx_errors("preparing to compare the layers"):
         return onnxruntime.InferenceSession(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from engine import processor
 from engine.architectures import folder, surgery
 from engine.errors import EngineError, UnsupportedModel
 from engine.formats.gguf import converter as llama_converter
@@ -13,7 +14,7 @@ from engine.formats.gguf.file import check
 from engine.formats.gguf.llama import LLAMA
 from engine.formats.gguf.quantizations import QUANTIZATIONS, GgufOptions
 from engine.formats.gguf.quantize import quantize, refuse_without_matrix, report_of
-from engine.formats.gguf.weighing import processors, weigh
+from engine.formats.gguf.weighing import weigh
 from engine.registry import Conversion, Given, converter
 from engine.types import Artifact, Signature, Step
 
@@ -90,7 +91,7 @@ def gguf_from_torch(
         weighed = weigh(whole, out, wanted, options, given)
         notes = weighed.notes
         if not direct:
-            notes = (*quantize(whole, out, wanted, processors(), weighed.matrix), *notes)
+            notes = (*quantize(whole, out, wanted, processor.cores(), weighed.matrix), *notes)
     signature, masked = _signature(source, out)
     step = Step(
         verb="convert" if direct else "convert and quantize",

@@ -6,6 +6,7 @@ import ctypes
 from pathlib import Path
 from typing import Any
 
+from engine import processor
 from engine.errors import BadRequest, UnsupportedModel
 from engine.files import disk_errors
 from engine.formats.gguf.about import variant_of
@@ -18,7 +19,7 @@ from engine.formats.gguf.quantizations import (
     GgufOptions,
     Quantization,
 )
-from engine.formats.gguf.weighing import processors, weigh
+from engine.formats.gguf.weighing import weigh
 from engine.registry import MATRIX, Conversion, Given, converter
 from engine.types import Artifact, Step
 
@@ -53,7 +54,7 @@ def gguf_from_gguf(
             hint="Choose another type.",
         )
     weighed = weigh(source.path, out, wanted, options, given)
-    notes = quantize(source.path, out, wanted, processors(), weighed.matrix)
+    notes = quantize(source.path, out, wanted, processor.cores(), weighed.matrix)
     if lossy := [name for name in before.mix if name not in _WHOLE]:
         notes += (
             f"Quantized from weights that were {', '.join(lossy)} already: what those lost is "

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine import texts
+from engine import processor, texts
 from engine.errors import BadRequest
 from engine.formats.gguf.importance import compute
 from engine.formats.gguf.matrix import ImportanceMatrix, write_matrix
@@ -47,11 +46,6 @@ class _Text:
     pieces: Callable[[], Iterable[str]]
 
 
-def processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
 def weigh(
     model: Path, out: Path, wanted: Quantization, options: GgufOptions, given: Given | None
 ) -> Weighed:
@@ -78,7 +72,7 @@ def weigh(
             "All of this text is what language models are judged on: it must not tune them too.",
             hint="Bring another text.",
         )
-    matrix = compute(model, apart(), size, text.name, processors(), _telling(given))
+    matrix = compute(model, apart(), size, text.name, processor.cores(), _telling(given))
     write_matrix(matrix, out.with_name(MATRIX))
     tokens = matrix.chunks * matrix.length
     told: dict[str, Scalar] = {

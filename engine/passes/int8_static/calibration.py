@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from engine import processor
 from engine.data.model import Samples
 from engine.errors import BadRequest, UnsupportedModel
 from engine.feeds import check_feed
@@ -61,7 +61,7 @@ def _watching(graph: Path, operators: Sequence[str]) -> tuple[Any, list[str]]:
         settings = onnxruntime.SessionOptions()
         # Every value is looked at: nothing may be fused away.
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        settings.intra_op_num_threads = len(os.sched_getaffinity(0))
+        settings.intra_op_num_threads = processor.cores()
         settings.log_severity_level = 4
         session = onnxruntime.InferenceSession(
             str(watched), settings, providers=["CPUExecutionProvider"]
