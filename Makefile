@@ -17,7 +17,7 @@ test: ## format, lint, types and all tests, the browser's too
 	@scripts/environment dev
 	@scripts/browser
 	@$(MAKE) --no-print-directory check
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2 --dist loadfile
 
 check: ## format, lint and types only
 	@scripts/environment dev
