@@ -24,7 +24,8 @@ def show(found: Figures, report_id: str, *, dark: bool) -> None:
     st.subheader("Which one to take", anchor="tradeoff")
     st.caption(
         f"Across: median latency. Up: loss, {trade.loss_name}. The larger the mark, the larger "
-        "the file. Filled: nothing measured beats it in all three. Down and left is better."
+        "the file; whiskers are 95 % intervals. Filled: nothing measured beats it in all three. "
+        "Down and left is better."
     )
     charts.draw(_kept(report_id, dark, trade.table.rows, trade), "tradeoff")
     _answer(trade)
@@ -57,16 +58,36 @@ def chart(trade: Tradeoff, *, dark: bool) -> charts.Chart:
                 "opacity": 0.85,
                 "line": {"width": 2, "color": colour},
             },
+            error_y=_whiskers(point.loss, point.loss_interval, colour),
+            error_x=_whiskers(point.latency_ms, point.latency_interval, colour),
             cliponaxis=False,
             hovertemplate=f"%{{x:.3~g}} ms, %{{y:.3~g}} %, {point.size_mib:.3g} MiB"
             "<extra>%{fullData.name}</extra>",
         )
     known = [point.latency_ms for point in trade.points if point.loss is not None]
     charts.axes(figure, "Median latency, ms", known or [1.0], across=True)
-    losses = [point.loss for point in trade.points if point.loss is not None]
-    top = max(1.0, *losses) if losses else 1.0
+    reached = [(point.loss_interval or (0.0, point.loss or 0.0))[1] for point in trade.points]
+    top = max(1.0, *reached)
     figure.update_yaxes(title="Loss, %", range=[-0.08 * top, 1.12 * top], nticks=6, zeroline=False)
     return charts.Chart(charts.laid_out(figure, 420), trade.sentence, trade.table)
+
+
+def _whiskers(
+    value: float, interval: tuple[float, float] | None, colour: str
+) -> dict[str, object] | None:
+    """The 95 % interval around a mark; nothing where there is none."""
+    if interval is None:
+        return None
+    low, high = interval
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - value],
+        "arrayminus": [value - low],
+        "color": colour,
+        "thickness": 1,
+        "width": 4,
+    }
 
 
 def _answer(trade: Tradeoff) -> None:
@@ -101,6 +122,8 @@ def _answer(trade: Tradeoff) -> None:
     if best.lost:
         lost = f"But it loses {plain(best.lost)}: lower the loss you accept for one that does not."
         st.warning(f"{said} {lost}", icon=":material/warning:")
+    elif unsure := best.unsure(most_loss, most_ms):
+        st.info(f"{said} Not surely: by its 95 % interval {unsure}.", icon=":material/info:")
     else:
         st.success(said, icon=":material/check_circle:")
 

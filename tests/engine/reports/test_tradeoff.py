@@ -96,3 +96,15 @@ def test_accuracy_on_labelled_samples_comes_before_agreement() -> None:
     assert losses["a-torch"] == losses["a-torchscript"] == 0
     assert losses["a-onnx"] is not None
     assert abs(losses["a-onnx"] - 10) < 1e-9
+
+
+def test_a_limit_inside_an_interval_is_not_surely_kept() -> None:
+    point = next(one for one in TRADE.points if one.artifact_id == "a-onnx")
+    assert point.loss_interval is not None and point.latency_interval is not None
+    low, high = point.loss_interval
+    assert 0.0 <= low <= high <= 100.0
+    within = replace(point, loss=10.0, loss_interval=(4.0, 22.0), latency_interval=(34.0, 36.0))
+    assert within.unsure(25.0, 40.0) == ""
+    assert within.unsure(12.0, 40.0) == "its loss may be up to 22.0 %"
+    assert within.unsure(12.0, 35.0).endswith(" and its median up to 36.0 ms")
+    assert replace(within, loss_interval=None).unsure(1.0, 40.0) == ""
