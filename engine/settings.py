@@ -17,6 +17,7 @@ class Settings:
     ``models_dir`` is the folder whose models may be opened by path; None switches that off.
     ``model_code``: a ``model.py`` that somebody brings may be run.
     ``sandbox``: the tier workers must run in (A, B or C); empty for the strongest that works.
+    ``task_memory_bytes``: what one task may take; 0 for nearly all that is free when it begins.
     """
 
     data_dir: Path
@@ -26,6 +27,7 @@ class Settings:
     free_floor_bytes: int
     model_code: bool = False
     sandbox: str = ""
+    task_memory_bytes: int = 0
 
     @property
     def jobs_dir(self) -> Path:
@@ -61,4 +63,5 @@ def settings() -> Settings:
         free_floor_bytes=int(float(os.environ.get("ASSAY_FREE_FLOOR_GIB", "1")) * GIB),
         model_code=os.environ.get("ASSAY_ALLOW_MODEL_CODE", "").strip() == "1",
         sandbox=os.environ.get("ASSAY_SANDBOX", "").strip(),
+        task_memory_bytes=int(float(os.environ.get("ASSAY_TASK_MEMORY_GIB", "0")) * GIB),
     )

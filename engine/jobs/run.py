@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.errors import EngineError, Reason, StorageFull, TaskCancelled, TaskFailed
 from engine.files import disk_errors, write_atomically
+from engine.jobs import allowance
 from engine.jobs.evidence import Events, cap_log, log_tail, read_result
 from engine.jobs.isolation import launching
 from engine.jobs.isolation.tiers import unavailable
@@ -36,12 +37,13 @@ def run_task(
     ``cancelled`` is asked every ``tick_s``; the worker's end is seen at once. Raises the error the
     task ended with, TaskCancelled, or TaskFailed saying how the worker ended.
     """
+    most = task.limits.memory_bytes or allowance.memory()
     with disk_errors():
         folder.mkdir(parents=True)
-        write_atomically(folder / REQUEST, _request(task))
+        write_atomically(folder / REQUEST, _request(task, most))
         worker = launching.launch(task, folder)
     try:
-        status = _watch(worker, _Watch(task, folder, cancelled, on_event, tick_s))
+        status = _watch(worker, _Watch(task, folder, cancelled, on_event, tick_s, most))
     finally:
         launching.end(worker)
     result = read_result(folder)
@@ -50,12 +52,13 @@ def run_task(
     raise _ended_badly(status, folder)
 
 
-def _request(task: Task) -> str:
+def _request(task: Task, memory_bytes: int) -> str:
     return json.dumps(
         {
             "task": task.name,
             "request": dict(task.request),
-            "memory_bytes": task.limits.memory_bytes,
+            "memory_bytes": memory_bytes,
+            "cpu_s": allowance.cpu_seconds(task.limits.wall_s),
         },
         allow_nan=False,
     )
@@ -70,6 +73,7 @@ class _Watch:
     cancelled: Callable[[], bool]
     on_event: Callable[[Event], None]
     tick_s: float
+    most_bytes: int
     started: float = field(default_factory=time.monotonic)
     alive_at: float = field(default_factory=time.monotonic)
     cpu_ticks: int = 0
@@ -85,14 +89,15 @@ class _Watch:
             self.on_event(event)
 
     def look(self, pid: int) -> None:
-        """One look: progress, cancellation, deadlines. Raises to end the task."""
+        """One look: progress, cancellation, deadlines, memory. Raises to end the task."""
         self.read_events()
         cap_log(self.folder)
         if self.cancelled():
             raise TaskCancelled
-        ticks = _cpu_ticks(pid)
-        if ticks > self.cpu_ticks:
-            self.cpu_ticks, self.alive_at = ticks, time.monotonic()
+        taken = allowance.taken(pid)
+        if taken.ticks > self.cpu_ticks:
+            self.cpu_ticks, self.alive_at = taken.ticks, time.monotonic()
+        allowance.check(taken, self.most_bytes)
         self._check(self.task.limits, time.monotonic())
 
     def _check(self, limits: Limits, now: float) -> None:
@@ -124,18 +129,6 @@ def _watch(worker: subprocess.Popen[bytes], watch: _Watch) -> int:
     status = worker.wait()
     # Bubblewrap says 128 + n of a worker that signal n ended.
     return _OF_SIGNALS - status if status > _OF_SIGNALS else status
-
-
-def _cpu_ticks(pid: int) -> int:
-    """CPU time of a process and of its children, ended or at work, in clock ticks; 0 once gone."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-        lists = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
-    except OSError:
-        return 0
-    fields = text.rpartition(")")[2].split()
-    children = (int(child) for listed in lists for child in listed.split())
-    return sum(int(value) for value in fields[11:15]) + sum(map(_cpu_ticks, children))
 
 
 def _ended_badly(status: int, folder: Path) -> EngineError:

@@ -36,6 +36,8 @@ TaskFunction = Callable[[Mapping[str, Any], Context], Mapping[str, Any]]
 
 _PR_SET_PDEATHSIG = 1
 _LARGEST_FILE = 64 * 1024**3
+_MOST_OPEN = 4096
+_MOST_THREADS = 8192
 _LONGEST_MESSAGE = 300
 _MOST_EVENTS = 20_000
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -87,7 +89,7 @@ def main(folder: Path, parent: int, grants: str = "") -> int:
             sys.stderr.write(f"{error}\n")
             return NOT_CONFINED
     request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
-    limit_self(request.get("memory_bytes"))
+    limit_self(request["memory_bytes"], request["cpu_s"])
     try:
         _answer(folder, request)
         sys.stdout.flush()
@@ -121,13 +123,27 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def limit_self(memory_bytes: int | None) -> None:
-    """No core dumps, no endless file, and no more memory of its own than ``memory_bytes``."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
-    if memory_bytes is not None:
-        # DATA, not AS: a memory-mapped model is not the worker's own memory.
-        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+def limit_self(memory_bytes: int, cpu_s: int) -> None:
+    """No core dumps, no endless file or loop, no allocation far beyond what the task may take.
+
+    What all processes of the task take together is watched from outside (``jobs.allowance``).
+    """
+    # DATA, not AS: a memory-mapped model is not the worker's own memory. Twice: frameworks set
+    # aside more than they ever touch.
+    limits = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_FSIZE: _LARGEST_FILE,
+        resource.RLIMIT_DATA: 2 * memory_bytes,
+        resource.RLIMIT_CPU: cpu_s,
+        resource.RLIMIT_NOFILE: _MOST_OPEN,
+    }
+    if os.environ.get("ASSAY_SANDBOX") == "A":
+        # Counted in the worker's own name space; elsewhere it would count its owner's others, too.
+        limits[resource.RLIMIT_NPROC] = _MOST_THREADS
+    for what, most in limits.items():
+        hard = resource.getrlimit(what)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, most))
 
 
 def task_named(name: str) -> TaskFunction:

@@ -12,9 +12,18 @@ from typing import Any
 
 import pytest
 
-from engine.errors import InvalidModel, Reason, StorageFull, TaskCancelled, TaskFailed
+from engine.errors import (
+    EngineError,
+    InvalidModel,
+    Reason,
+    StorageFull,
+    TaskCancelled,
+    TaskFailed,
+)
+from engine.jobs import allowance
 from engine.jobs.evidence import log_tail
 from engine.jobs.protocol import Event, Limits
+from engine.settings import settings
 from tests.engine.jobs.conftest import alive
 
 Probe = Callable[..., dict[str, Any]]
@@ -93,6 +102,34 @@ def test_a_worker_may_not_take_more_memory_than_its_limit(probe: Probe) -> None:
     with pytest.raises(TaskFailed) as caught:
         probe("greedy", limits=Limits(wall_s=60, stall_s=60, memory_bytes=1024**3))
     assert caught.value.reason is Reason.OUT_OF_MEMORY
+
+
+@pytest.mark.parametrize(
+    ("do", "how", "words"),
+    [
+        ("hoard", Reason.OUT_OF_MEMORY, r"had taken 0\.\d GiB of memory, and may take 0\.5 GiB"),
+        ("multiply", Reason.UNSAFE_MODEL, "more than 512 processes"),
+    ],
+)
+def test_a_tree_of_processes_is_held_to_what_a_task_may_take(
+    probe: Probe, tmp_path: Path, do: str, how: Reason, words: str
+) -> None:
+    most = 64 * 1024**3 if do == "multiply" else 1024**3 // 2
+    with pytest.raises(EngineError, match=words) as caught:
+        probe(do, limits=Limits(wall_s=60, stall_s=60, memory_bytes=most))
+    assert caught.value.reason is how
+    assert not alive(tmp_path)
+
+
+def test_what_a_task_may_take_comes_from_the_machine_or_its_operator(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = allowance.memory()
+    assert 1024**3 <= here < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    monkeypatch.setenv("ASSAY_TASK_MEMORY_GIB", "1.5")
+    settings.cache_clear()
+    assert allowance.memory() == 1.5 * 1024**3
+    settings.cache_clear()
 
 
 def test_a_worker_that_stands_still_is_stopped(probe: Probe) -> None:

@@ -84,6 +84,22 @@ def _greedy(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return {"size": len(bytearray(4 * 1024**3))}
 
 
+def _hoard(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Children that each keep within any limit of a single process, and wait."""
+    code = "import time; held = b'x' * (200 * 1024**2); time.sleep(600)"
+    children = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
+    return {"ended": [child.wait() for child in children]}
+
+
+def _multiply(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Processes by the thousand: the half of a fork bomb that can be counted."""
+    for _ in range(2000):
+        if os.fork() == 0:
+            signal.pause()
+    time.sleep(600)
+    return {}
+
+
 def _nan(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return {"value": float("nan")}
 
@@ -145,6 +161,8 @@ _ACTS: dict[str, Callable[[Mapping[str, Any], Context], dict[str, Any]]] = {
     "refuse": _refuse,
     "bug": _bug,
     "greedy": _greedy,
+    "hoard": _hoard,
+    "multiply": _multiply,
     "nan": _nan,
     "flood": _flood,
     "child": _child,
