@@ -67,7 +67,7 @@ def taken(pid: int) -> Taken:
 
 
 def check(found: Taken, most_bytes: int) -> None:
-    """Raises TaskFailed for a tree with more memory than a task may take, UnsafeModel for a swarm."""
+    """Raises TaskFailed for a tree that has too much memory, UnsafeModel for a swarm."""
     if found.memory_bytes > most_bytes:
         raise TaskFailed(
             f"Stopped: this step had taken {found.memory_bytes / GIB:.1f} GiB of memory, and may "
