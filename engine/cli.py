@@ -120,6 +120,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--preset", choices=tuple(PRESETS), default="quick")
     run.add_argument("--batch", type=_batches, default=(1,), metavar="1,8")
     run.add_argument("--threads", type=_positive, metavar="N", help="default: every usable core")
+    run.add_argument("--one-thread-too", action="store_true", help="also pinned to one CPU")
     run.add_argument("--report", type=Path, metavar="FILE", help="the report as JSON")
     run.set_defaults(command=_run)
 
@@ -184,6 +185,7 @@ def _three_jobs(
             preset=asked.preset,
             batches=asked.batch,
             threads=asked.threads,
+            one_thread_too=asked.one_thread_too,
             failures=failures,
         ),
     )

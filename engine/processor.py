@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import platform
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +19,9 @@ _INT8 = (
 )
 _FP16 = (("amx_fp16", "AMX-FP16"), ("avx512_fp16", "AVX-512 FP16"), ("asimdhp", "ARM FP16"))
 _BF16 = (("amx_bf16", "AMX-BF16"), ("avx512_bf16", "AVX-512 BF16"), ("bf16", "ARM BF16"))
+
+_ROOM_FOR_US = 4
+"""From so many cores on, one is left to the web and the host."""
 
 
 def name() -> str:
@@ -31,8 +36,27 @@ def features() -> frozenset[str]:
 
 def cores() -> int:
     """CPUs this process may keep busy: those it may run on, within the control group's quota."""
-    allowed, quota = len(os.sched_getaffinity(0)), cpu_quota()
-    return allowed if quota is None else max(1, min(allowed, math.ceil(quota)))
+    return _within_quota(len(os.sched_getaffinity(0)))
+
+
+def worker_threads() -> int:
+    """Threads that a model is measured with: all cores, less one for us where there are four.
+
+    Two threads of one core share what computes, so that cores count here and not logical CPUs.
+    """
+    usable = _within_quota(_physical_cores(os.sched_getaffinity(0)))
+    return usable - 1 if usable >= _ROOM_FOR_US else usable
+
+
+def _within_quota(count: int) -> int:
+    quota = cpu_quota()
+    return count if quota is None else max(1, min(count, math.ceil(quota)))
+
+
+def _physical_cores(cpus: Iterable[int]) -> int:
+    """The cores that these logical CPUs belong to, as far as the kernel tells."""
+    siblings = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+    return len({first_line(siblings.format(cpu)) or str(cpu) for cpu in cpus})
 
 
 def cpu_quota() -> float | None:
@@ -46,6 +70,24 @@ def cpu_quota() -> float | None:
     if quota is None or every is None or int(quota) < 0:
         return None
     return int(quota) / int(every)
+
+
+def pin(count: int) -> None:
+    """Keep this process, and what it starts, on the last ``count`` of the CPUs it may run on.
+
+    The last ones, since the kernel and the web like the first. On fewer CPUs nothing changes.
+    """
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-count:])
+
+
+def throttled() -> int | None:
+    """How often the control group was stopped for its quota so far; None where nobody counts."""
+    for path in ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat"):
+        with suppress(OSError):
+            for line in Path(path).read_text(encoding="utf-8").splitlines():
+                if line.startswith("nr_throttled "):
+                    return int(line.split()[1])
+    return None
 
 
 def first_line(path: str) -> str | None:

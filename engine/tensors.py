@@ -7,7 +7,7 @@ imports another.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -79,6 +79,19 @@ def first_line(text: str) -> str:
     return (errors[-1] if errors else lines[0])[:300]
 
 
+def _use_threads(count: int) -> None:
+    """One pool of ``count`` threads, operations in order.
+
+    The pool between operations is set once a process, before the first: in a worker nothing ran.
+    """
+    import torch
+
+    torch.set_num_threads(count)
+    if torch.get_num_interop_threads() != 1:
+        with suppress(RuntimeError):
+            torch.set_num_interop_threads(1)
+
+
 class ModuleRunner:
     """A Runner over what ``open_module`` gives: something called with tensors by position."""
 
@@ -91,9 +104,7 @@ class ModuleRunner:
         self._module: Any = None
 
     def __enter__(self) -> Self:
-        import torch
-
-        torch.set_num_threads(self._options.threads)
+        _use_threads(self._options.threads)
         with torch_errors("loading the model"):
             self._module = self._open()
             if self._double:

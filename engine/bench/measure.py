@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import os
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from time import perf_counter, process_time
 
+import numpy as np
+
 from engine.bench.canary import canary_ns
-from engine.bench.clock import timed_calls, without_gc
+from engine.bench.clock import loops_for, timed_calls, without_gc
 from engine.bench.environment import Watch, load1
 from engine.bench.memory import reset_peak, resident
 from engine.bench.model import Block, MemoryPass, Preset
+from engine.errors import InvalidModel
 from engine.feeds import under_names
+from engine.jobs import allowance
 from engine.types import Feed, Runner, Signature
 
 FEEDS = 4
@@ -36,7 +41,10 @@ class Subject:
 
 
 def time_block(subject: Subject, preset: Preset, round_index: int) -> Block:
-    """Import → load → first answer → warm-up → samples, each timed on its own."""
+    """Import → load → first answer → warm-up → samples, each timed on its own.
+
+    Raises InvalidModel when it answers with NaN or infinity where its first answer had none.
+    """
     watch = Watch()
     canary_before = canary_ns()
     start = perf_counter()
@@ -44,25 +52,12 @@ def time_block(subject: Subject, preset: Preset, round_index: int) -> Block:
     imported = perf_counter()
     with subject.open_runner() as runner:
         loaded = perf_counter()
-        runner.infer(subject.feeds[0])
+        first = runner.infer(subject.feeds[0])
         answered = perf_counter()
+        odd = _odd_values(first)
         with without_gc():
-            warmup = timed_calls(
-                runner.infer,
-                subject.feeds,
-                iterations=preset.warmup_iterations,
-                seconds=preset.warmup_s,
-                cap_s=preset.cap_s,
-            )
-            switches, cpu = _involuntary_switches(), process_time()
-            samples = timed_calls(
-                runner.infer,
-                subject.feeds,
-                iterations=preset.iterations,
-                seconds=preset.measure_s,
-                cap_s=preset.cap_s,
-            )
-            cpu, switches = process_time() - cpu, _involuntary_switches() - switches
+            run = _run(runner, subject, preset)
+        _check_still_well(odd, runner.infer(subject.feeds[0]), run)
     canary_after = canary_ns()
     disturbed = watch.since()
     return Block(
@@ -71,15 +66,102 @@ def time_block(subject: Subject, preset: Preset, round_index: int) -> Block:
         import_s=imported - start,
         load_s=loaded - imported,
         first_s=answered - loaded,
-        warmup_ns=warmup,
-        samples_ns=samples,
-        cpu_s=cpu,
-        involuntary_switches=switches,
+        warmup_ns=run.warmup,
+        samples_ns=run.samples,
+        cpu_s=run.cpu_s,
+        involuntary_switches=run.involuntary,
         canary_ns=(canary_before, canary_after),
         steal_share=disturbed.steal_share,
         psi_share=disturbed.psi_share,
         load1=load1(),
+        calls_per_sample=run.loops,
+        others_cpus=disturbed.others_cpus,
+        throttled=disturbed.throttled,
+        voluntary_switches=run.voluntary,
+        anon_bytes=run.anon_bytes,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What the loops of one process gave."""
+
+    warmup: tuple[int, ...]
+    samples: tuple[int, ...]
+    loops: int
+    cpu_s: float
+    involuntary: int
+    voluntary: int
+    anon_bytes: tuple[int, int]
+
+
+def _run(runner: Runner, subject: Subject, preset: Preset) -> _Run:
+    """Warm up, then take the samples; calls too short for the clock in loops."""
+    warmup = timed_calls(
+        runner.infer,
+        subject.feeds,
+        iterations=preset.warmup_iterations,
+        seconds=preset.warmup_s,
+        cap_s=preset.cap_s,
+        least=1,
+    )
+    loops = loops_for(warmup)
+    before, anon = _used(), resident().anon_bytes
+    samples = timed_calls(
+        runner.infer,
+        subject.feeds,
+        iterations=preset.iterations,
+        seconds=preset.measure_s,
+        cap_s=preset.cap_s,
+        loops=loops,
+    )
+    after = _used()
+    return _Run(
+        warmup=warmup,
+        samples=samples,
+        loops=loops,
+        cpu_s=after.cpu_s - before.cpu_s,
+        involuntary=after.involuntary - before.involuntary,
+        voluntary=after.voluntary - before.voluntary,
+        anon_bytes=(anon, resident().anon_bytes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """What this process and those it started have used so far."""
+
+    cpu_s: float
+    involuntary: int
+    voluntary: int
+
+
+def _used() -> _Used:
+    own, times = resource.getrusage(resource.RUSAGE_SELF), os.times()
+    tree = allowance.taken(os.getpid()).ticks / os.sysconf("SC_CLK_TCK")
+    started = max(0.0, tree - times.user - times.system)
+    return _Used(process_time() + started, own.ru_nivcsw, own.ru_nvcsw)
+
+
+def _odd_values(answer: Mapping[str, np.ndarray]) -> int:
+    """How many values of an answer are NaN or infinite."""
+    return sum(
+        int(array.size - np.count_nonzero(np.isfinite(array)))
+        for array in answer.values()
+        if array.dtype.kind == "f"
+    )
+
+
+def _check_still_well(odd: int, last: Mapping[str, np.ndarray], run: _Run) -> None:
+    """The same input gives finite values still, if it did at first."""
+    found = _odd_values(last)
+    if found > odd:
+        calls = 1 + len(run.warmup) + len(run.samples) * run.loops
+        raise InvalidModel(
+            f"After {calls} inferences it answered with NaN or infinity ({found} values) to an "
+            "input that it had answered well at first.",
+            hint="It keeps something between inferences that goes wrong: its times mean nothing.",
+        )
 
 
 def weigh(subject: Subject, baseline_bytes: int) -> MemoryPass:
@@ -124,7 +206,3 @@ def make_feeds(
     count = max(1, min(most, _FEEDS_BYTES // size))
     more = (under_names(make(original, seed + step), names) for step in range(1, count))
     return (first, *more)
-
-
-def _involuntary_switches() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from engine.types import Scalar
 
@@ -12,7 +13,11 @@ from engine.types import Scalar
 class Preset:
     """How long to measure. Times in seconds; iterations are calls of ``infer``.
 
-    ``spare_rounds`` may replace rounds that the machine, not the model, disturbed.
+    ``spare_rounds`` may replace rounds that the machine, not the model, disturbed. After
+    ``checkpoints`` rounds it is looked whether everything is settled. ``control`` measures the
+    original a second time, as its own control (A/A). ``delta`` is the smallest share that is
+    called a difference. ``gate_tries``: looks at the machine before the first round, so many
+    seconds apart as ``gate_pause_s`` says.
     """
 
     name: str
@@ -24,6 +29,11 @@ class Preset:
     measure_s: float
     cap_s: float
     memory_passes: int
+    checkpoints: tuple[int, ...] = ()
+    control: bool = False
+    delta: float = 0.03
+    gate_tries: int = 1
+    gate_pause_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,8 @@ class Variant:
     """One thing that is measured: an artifact at a batch size and thread count.
 
     ``is_original`` marks the model as it was brought, the baseline of every comparison.
+    ``pinned`` keeps its process on ``threads`` CPUs. ``control_of`` is the key of the variant that
+    this one is a second copy of.
     """
 
     key: str
@@ -40,6 +52,8 @@ class Variant:
     batch: int
     threads: int
     is_original: bool = False
+    pinned: bool = False
+    control_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +64,7 @@ class MeasurePlan:
     variants: tuple[Variant, ...]
     order: tuple[tuple[str, ...], ...]
     seed: int
-    protocol: str = "MDP-1/spine"
+    protocol: str = "MDP-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +73,10 @@ class Block:
 
     ``canary_ns`` is a fixed piece of work timed before and after; ``steal_share`` and ``psi_share``
     are shares of the block's wall time, from the kernel, None where it does not say.
+    ``others_cpus`` is how many CPUs other processes kept busy meanwhile, ``throttled`` how often
+    the control group was stopped for its quota. With ``calls_per_sample`` above 1 every sample is
+    the mean of so many calls. ``anon_bytes``: the process's own memory before the first sample and
+    after the last. ``cpu_s`` is of all samples, of the process and of those it started.
     """
 
     variant: str
@@ -75,6 +93,11 @@ class Block:
     psi_share: float | None
     load1: float | None
     discarded: str | None = None
+    calls_per_sample: int = 1
+    others_cpus: float | None = None
+    throttled: int | None = None
+    voluntary_switches: int | None = None
+    anon_bytes: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +129,51 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
+class GateReading:
+    """One look at the machine before timing. Shares are 0 to 1; None where the kernel is silent.
+
+    ``canary_ns`` is a fixed piece of work, timed again and again; ``psi_avg10`` and ``load1`` are
+    the kernel's averages, over ten seconds and a minute, and ``others_cpus`` how many CPUs other
+    processes kept busy during this very look. ``memory_needed`` is twice the largest peak that was
+    weighed, ``disk_needed`` twice the largest artifact.
+    """
+
+    canary_ns: tuple[int, ...]
+    cpus: int
+    psi_avg10: float | None
+    steal_share: float | None
+    load1: float | None
+    others_cpus: float | None
+    memory_available: int | None
+    memory_needed: int
+    disk_free: int
+    disk_needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseFloor:
+    """How far a model seemed from itself on a host: the half-width of its A/A interval, as a share.
+
+    ``host`` is a fingerprint of the machine, ``measured_at`` ISO 8601 UTC.
+    """
+
+    share: float
+    rounds: int
+    host: str
+    measured_at: str
+    schema_version: int = 1
+
+    SCHEMA_VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
-    """A measurement, raw. Every figure on a page can be computed from this again."""
+    """A measurement, raw. Every figure on a page can be computed from this again.
+
+    ``gate``: every look at the machine before timing, the last of which decided. ``floor``: the
+    noise floor of this host as it was known before. ``stopped_at``: the checkpoint, in rounds, at
+    which everything was settled and the rest not run.
+    """
 
     plan: MeasurePlan
     blocks: tuple[Block, ...]
@@ -116,3 +182,6 @@ class Measurement:
     failures: Mapping[str, str]
     started_at: str
     seconds: float
+    gate: tuple[GateReading, ...] = ()
+    floor: NoiseFloor | None = None
+    stopped_at: int | None = None

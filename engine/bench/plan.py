@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from engine.bench.model import MeasurePlan, Preset, Variant
 from engine.errors import BadRequest
@@ -20,6 +21,7 @@ PRESETS: dict[str, Preset] = {
             measure_s=0.5,
             cap_s=4.0,
             memory_passes=1,
+            delta=0.10,
         ),
         Preset(
             name="standard",
@@ -31,6 +33,9 @@ PRESETS: dict[str, Preset] = {
             measure_s=1.0,
             cap_s=10.0,
             memory_passes=3,
+            checkpoints=(8,),
+            gate_tries=4,
+            gate_pause_s=10.0,
         ),
         Preset(
             name="rigorous",
@@ -42,10 +47,15 @@ PRESETS: dict[str, Preset] = {
             measure_s=1.0,
             cap_s=10.0,
             memory_passes=3,
+            checkpoints=(12, 18),
+            control=True,
+            gate_tries=4,
+            gate_pause_s=10.0,
         ),
     )
 }
-"""Quick: 5 × 13 samples are the 64 that a p90 needs. Standard and rigorous reach a p99 (662)."""
+"""Quick: 5 × 13 samples are the 64 that a p90 needs, and no difference below 10 % is called one.
+Standard and rigorous reach a p99 (662) where they go to their end."""
 
 
 def make_plan(variants: tuple[Variant, ...], preset_name: str, *, seed: int) -> MeasurePlan:
@@ -60,8 +70,25 @@ def make_plan(variants: tuple[Variant, ...], preset_name: str, *, seed: int) -> 
     if len(set(keys)) != len(keys):
         raise BadRequest("A variant is listed twice.", hint="Choose every artifact once.")
     preset = PRESETS[preset_name]
+    if preset.control:
+        variants = (*variants, *_controls(variants))
+        keys = tuple(variant.key for variant in variants)
     return MeasurePlan(
         preset=preset, variants=variants, order=rounds(keys, preset.rounds, seed), seed=seed
+    )
+
+
+def _controls(variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
+    """The first original once more (A/A): how far does it seem from itself here?"""
+    first = next((variant for variant in variants if variant.is_original), variants[0])
+    return (
+        replace(
+            first,
+            key=f"{first.key}-control",
+            label=f"{first.label}, control",
+            is_original=False,
+            control_of=first.key,
+        ),
     )
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
+from engine.bench import live, verdicts
 from engine.bench.environment import environment
-from engine.bench.model import Block, Measurement, MeasurePlan, MemoryPass, Variant
+from engine.bench.evidence import gate_failures, outside_evidence
+from engine.bench.model import (
+    Block,
+    GateReading,
+    Measurement,
+    MeasurePlan,
+    MemoryPass,
+    NoiseFloor,
+    Variant,
+)
 from engine.bench.plan import rounds
 from engine.errors import EngineError, Reason
 from engine.jobs.isolation import tiers
@@ -21,11 +30,8 @@ from engine.settings import settings
 from engine.types import Artifact, Signature
 
 MEMORY_LABEL = "Weigh the memory"
+GATE_LABEL = "See whether the machine is at rest"
 TIMING_LABEL = "Time every variant in turn"
-
-STEAL_LIMIT = 0.02
-DRIFT_LIMIT = 0.05
-"""Evidence from outside the model, declared beforehand: stolen time, and a changed canary."""
 
 _NOT_THE_VARIANT = (Reason.CANCELLED, Reason.WORKER_LOST, Reason.DISK_FULL)
 """Ends that say nothing about a variant: the whole measurement ends."""
@@ -40,21 +46,28 @@ _THREAD_VARIABLES = (
 
 
 def run(
-    steps: Steps, plan: MeasurePlan, artifacts: Mapping[str, Artifact], signature: Signature
+    steps: Steps,
+    plan: MeasurePlan,
+    artifacts: Mapping[str, Artifact],
+    signature: Signature,
+    floor: NoiseFloor | None = None,
 ) -> Measurement:
     """Measure what the plan says. A variant that fails is in ``failures``; the others go on.
 
-    ``signature`` is the original's: all inputs are made from it. Raises the first variant's error
-    when none could be measured, and TaskCancelled when a person stopped the job.
+    ``signature`` is the original's: all inputs are made from it. ``floor`` is this host's, as far
+    as known. Raises the first variant's error when none could be measured, and TaskCancelled when
+    a person stopped the job.
     """
     started, begin = datetime.now(UTC).isoformat(timespec="seconds"), monotonic()
-    session = _Session(steps, plan, artifacts, signature)
-    imports = {format_named(variant.format).import_module for variant in plan.variants}
-    passes = plan.preset.memory_passes * len(plan.variants)
+    session = _Session(steps, plan, artifacts, signature, floor)
+    weighed = [variant for variant in plan.variants if variant.control_of is None]
+    imports = {format_named(variant.format).import_module for variant in weighed}
+    passes = plan.preset.memory_passes * len(weighed)
     blocks = plan.preset.rounds * len(plan.variants)
-    steps.plan((MEMORY_LABEL,) * (len(imports) + passes) + (TIMING_LABEL,) * blocks)
+    steps.plan((MEMORY_LABEL,) * (len(imports) + passes) + (GATE_LABEL,) + (TIMING_LABEL,) * blocks)
     with steps.alone():
         session.weigh()
+        session.look()
         session.time()
     if not session.blocks and session.errors:
         raise next(iter(session.errors.values()))
@@ -66,20 +79,10 @@ def run(
         failures={key: str(error) for key, error in session.errors.items()},
         started_at=started,
         seconds=round(monotonic() - begin, 1),
+        gate=tuple(session.gate),
+        floor=floor,
+        stopped_at=session.stopped_at,
     )
-
-
-def outside_evidence(blocks: tuple[Block, ...]) -> str | None:
-    """Why a round says more about the machine than about the models; None when it does not."""
-    for block in blocks:
-        if block.steal_share is not None and block.steal_share > STEAL_LIMIT:
-            return f"the hypervisor took {100 * block.steal_share:.1f} % of the processor time"
-        before, after = block.canary_ns
-        drift = abs(after - before) / min(before, after)
-        if drift > DRIFT_LIMIT:
-            word = "longer" if after > before else "shorter"
-            return f"fixed work took {100 * drift:.0f} % {word} after a block than before it"
-    return None
 
 
 @dataclass(slots=True)
@@ -90,9 +93,13 @@ class _Session:
     plan: MeasurePlan
     artifacts: Mapping[str, Artifact]
     signature: Signature
+    floor: NoiseFloor | None
     blocks: list[Block] = field(default_factory=list)
     memory: list[MemoryPass] = field(default_factory=list)
+    gate: list[GateReading] = field(default_factory=list)
     errors: dict[str, EngineError] = field(default_factory=dict)
+    stopped_at: int | None = None
+    _timing_since: float = 0.0
 
     @property
     def alive(self) -> tuple[Variant, ...]:
@@ -104,6 +111,8 @@ class _Session:
         baselines: dict[str, int] = {}
         for _ in range(self.plan.preset.memory_passes):
             for variant in self.alive:
+                if variant.control_of is not None:
+                    continue
                 module = format_named(variant.format).import_module
                 if module not in baselines:
                     task = self._task("baseline", variant, {"format": variant.format})
@@ -119,11 +128,30 @@ class _Session:
         if found is not None:
             self.memory.append(parse(MemoryPass, found["memory"]))
 
+    def look(self) -> None:
+        """Look at the machine before timing; a restless one gets some more looks, then it goes on.
+
+        The grade of the result then says so: to wait for ever would be no answer.
+        """
+        preset = self.plan.preset
+        for number in range(preset.gate_tries):
+            request = {
+                "pause_s": preset.gate_pause_s if number else 0.0,
+                "memory_needed": 2 * max((m.peak_bytes for m in self.memory), default=0),
+                "disk_needed": 2 * max((a.size_bytes for a in self.artifacts.values()), default=0),
+            }
+            task = Task("gate", GATE_LABEL, request, repeatable=False)
+            reading = parse(GateReading, self.steps.run(task)["reading"])
+            self.gate.append(reading)
+            if not gate_failures(reading):
+                return
+
     def time(self) -> None:
         """Every round; one with outside evidence is discarded and replaced, whole.
 
         Only as many as the preset has spare rounds: on a machine that never rests the later
-        rounds are kept, and the grade of the result says what they are worth.
+        rounds are kept, and the grade of the result says what they are worth. At a checkpoint it
+        ends when nothing is open.
         """
         planned = self.plan.preset.rounds
         order = rounds(
@@ -132,8 +160,9 @@ class _Session:
             self.plan.seed,
         )
         kept = 0
+        self._timing_since = monotonic()
         for index, keys in enumerate(order):
-            done = self._round(index, keys)
+            done = self._round(index, keys, kept)
             if not self.alive:
                 return
             evidence = outside_evidence(done)
@@ -143,10 +172,23 @@ class _Session:
             else:
                 self.blocks.extend(done)
                 kept += 1
-            if kept == planned:
-                return
+            if kept == planned or self._settled(kept):
+                break
+        self.steps.publish(live.snapshot(self.plan, self.blocks, self.gate, len(order), 0.0))
 
-    def _round(self, index: int, keys: tuple[str, ...]) -> tuple[Block, ...]:
+    def _settled(self, kept: int) -> bool:
+        """At a checkpoint, whether the rest would change nothing; remembered where it would not."""
+        if kept not in self.plan.preset.checkpoints:
+            return False
+        own = verdicts.control_ratio(self.plan, self.blocks)
+        share = verdicts.floor_share(own) if own else self.floor.share if self.floor else None
+        delta = verdicts.delta_over(self.plan, share)
+        if not verdicts.settled(self.plan, self.alive, self.blocks, delta):
+            return False
+        self.stopped_at = kept
+        return True
+
+    def _round(self, index: int, keys: tuple[str, ...], kept: int) -> tuple[Block, ...]:
         done: list[Block] = []
         variants = {variant.key: variant for variant in self.plan.variants}
         for key in keys:
@@ -160,33 +202,18 @@ class _Session:
             found = self._attempt(variant, self._task("block", variant, request))
             if found is not None:
                 done.append(parse(Block, found["block"]))
-                self._publish(index, done)
+                self._publish(done, kept)
         return tuple(done)
 
-    def _publish(self, index: int, done: list[Block]) -> None:
-        """The medians so far, small enough to be shown at every tick."""
-        so_far = [block for block in (*self.blocks, *done) if block.discarded is None]
-        medians: dict[str, list[float]] = {variant.key: [] for variant in self.plan.variants}
-        for block in so_far:
-            medians[block.variant].append(round(statistics.median(block.samples_ns) / 1e6, 4))
-        self.steps.publish(
-            {
-                "live": {
-                    "round": index + 1,
-                    "rounds": max(self.plan.preset.rounds, index + 1),
-                    "variants": [
-                        {
-                            "key": variant.key,
-                            "label": variant.label,
-                            "batch": variant.batch,
-                            "p50_ms": statistics.median(medians[variant.key] or [0.0]) or None,
-                            "blocks_ms": medians[variant.key],
-                        }
-                        for variant in self.plan.variants
-                    ],
-                }
-            }
-        )
+    def _publish(self, done: list[Block], kept: int) -> None:
+        """What there is so far, between two blocks: nothing is computed while one runs."""
+        ran = len(self.blocks) + len(done)
+        left = (self.plan.preset.rounds - kept) * len(self.alive) - len(done)
+        pace = (monotonic() - self._timing_since) / ran
+        rounds_left = self.plan.preset.rounds - kept - 1
+        total = max(block.round for block in done) + 1 + rounds_left
+        blocks = [*self.blocks, *done]
+        self.steps.publish(live.snapshot(self.plan, blocks, self.gate, total, pace * left))
 
     def _attempt(self, variant: Variant, task: Task) -> dict[str, Any] | None:
         """The task's result, or None with the variant's failure noted."""
@@ -222,5 +249,6 @@ class _Session:
             "signature": dump(self.signature),
             "batch": variant.batch,
             "threads": variant.threads,
+            "pinned": variant.pinned,
             "seed": self.plan.seed,
         }

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
+from engine.bench import paired
+
 RESAMPLES = 10_000
 LEVEL = 0.95
+INTERIM_LEVEL = 0.99
+"""Of looks before the last one: whoever looks often sees chance more often."""
+
 DELTA = 0.03
 """Differences below 3 % are not called faster or slower."""
 
-FLOORS = {0.5: 11, 0.9: 64, 0.99: 662}
+FLOORS = {0.5: 11, 0.9: 64, 0.95: 130, 0.99: 662}
 """Samples a percentile needs before it is printed (99 % confidence with one exceedance)."""
 
 _SEED = 20240
 _GRADES = ((0.02, "A"), (0.05, "B"), (0.10, "C"))
-_TAIL_FLOOR = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,8 @@ class Ratio:
     """How many times as fast: above 1 the second is faster than the first.
 
     ``verdict`` is one of ``faster``, ``slower``, ``equivalent``, ``small but real`` and
-    ``inconclusive``; ``rounds_needed`` estimates, for the last, how many would settle it.
+    ``inconclusive``, for differences from ``delta`` on; ``rounds_needed`` estimates, for the last,
+    how many would settle it. ``p`` is two-sided; ``p_adjusted`` counts how many were compared.
     """
 
     value: float
@@ -50,10 +55,13 @@ class Ratio:
     rounds: int
     verdict: str
     rounds_needed: int | None = None
+    delta: float = DELTA
+    p: float = 1.0
+    p_adjusted: float = 1.0
 
 
-def percentile(blocks: Sequence[np.ndarray], share: float) -> Percentile:
-    """A percentile of all samples, with a 95 % bootstrap interval over processes and samples.
+def percentile(blocks: Sequence[np.ndarray], share: float, *, level: float = LEVEL) -> Percentile:
+    """A percentile of all samples, with a bootstrap interval over processes and samples.
 
     The distribution inside a resample is not drawn but computed: its percentile is at most x
     exactly when enough of its values are, and their number is a sum of binomials over the drawn
@@ -77,40 +85,61 @@ def percentile(blocks: Sequence[np.ndarray], share: float) -> Percentile:
         spread = np.sqrt(drawn @ (below * (1 - below / sizes)))
         return float(np.mean(drawn @ below + luck * spread >= need))
 
-    tail = (1 - LEVEL) / 2
+    tail = _tail(len(blocks), level)
     low, high = _first(pooled, reached, tail), _first(pooled, reached, 1 - tail)
     return Percentile(value, min(low, value), max(high, value))
 
 
-def ratio(first: Sequence[float], second: Sequence[float]) -> Ratio | None:
+def ratio(
+    first: Sequence[float],
+    second: Sequence[float],
+    *,
+    delta: float = DELTA,
+    level: float = LEVEL,
+) -> Ratio | None:
     """The second's speed over the first's, from the block medians of the same rounds.
 
-    The median of the per-round log ratios with a bootstrap interval over rounds; None without
-    two rounds. The interval holds for this pair by itself.
+    The middle of the per-round log ratios with its 95 % interval (``engine.bench.paired``); None
+    without two rounds. Judged at ``level``, for this pair by itself.
     """
     if len(first) != len(second):
         raise ValueError("ratios need the same rounds of both variants")
     if len(first) < 2:
         return None
-    logs = np.log(np.asarray(first, dtype=float)) - np.log(np.asarray(second, dtype=float))
-    picks = np.random.default_rng(_SEED).integers(0, len(logs), (RESAMPLES, len(logs)))
-    medians = np.median(logs[picks], axis=1)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(medians, [tail, 1 - tail])
-    middle = float(np.median(logs))
-    verdict = judge(middle, float(low), float(high))
-    return Ratio(
+    logs = (np.log(np.asarray(first, float)) - np.log(np.asarray(second, float))).tolist()
+    low, high = paired.interval(logs, LEVEL)
+    middle, p = paired.middle(logs), paired.p_value(logs)
+    found = Ratio(
         value=math.exp(middle),
-        low=math.exp(low),
-        high=math.exp(high),
+        low=math.exp(min(low, middle)),
+        high=math.exp(max(high, middle)),
         rounds=len(logs),
-        verdict=verdict,
-        rounds_needed=(
-            _rounds_needed(middle, float(low), float(high), len(logs))
-            if verdict == "inconclusive"
-            else None
-        ),
+        verdict=judge(middle, *paired.interval(logs, level), delta),
+        delta=delta,
+        p=p,
+        p_adjusted=p,
     )
+    return _with_needed(found)
+
+
+def adjusted(found: Sequence[Ratio], *, level: float = LEVEL) -> tuple[Ratio, ...]:
+    """The same ratios, judged together: a difference must survive Holm's adjustment of its p.
+
+    Holm, Scandinavian Journal of Statistics 6 (1979) 65-70. What does not is inconclusive.
+    """
+    order = sorted(range(len(found)), key=lambda place: found[place].p)
+    held = list(found)
+    highest = 0.0
+    for step, place in enumerate(order):
+        one = found[place]
+        highest = max(highest, min(1.0, one.p * (len(found) - step)))
+        verdict = one.verdict
+        if verdict in ("faster", "slower", "small but real") and highest > 1 - level:
+            band = math.log1p(one.delta)
+            inside = -band <= math.log(one.low) and math.log(one.high) <= band
+            verdict = "equivalent" if inside else "inconclusive"
+        held[place] = _with_needed(replace(one, verdict=verdict, p_adjusted=highest))
+    return tuple(held)
 
 
 def judge(middle: float, low: float, high: float, delta: float = DELTA) -> str:
@@ -137,20 +166,22 @@ def spread_between(blocks: Sequence[np.ndarray]) -> float | None:
     return float(np.std(medians, ddof=1) / np.mean(medians))
 
 
-def grade(blocks: Sequence[np.ndarray], *, discarded: int, disturbed: bool) -> str:
+def grade(
+    blocks: Sequence[np.ndarray], *, discarded: int, disturbed: bool, gate_failed: bool = False
+) -> str:
     """How quiet it was, A to D, from the spread between processes.
 
-    A needs a measurement without discarded rounds; a round kept in spite of outside evidence
-    allows C at best; a tail of twice the median (p95) is D.
+    A needs a measurement without discarded rounds; a round kept in spite of outside evidence, or a
+    machine that was not at rest before, allows C at best; a tail of twice the median (p95) is D.
     """
     between = spread_between(blocks)
     if between is None:
         return "D"
     pooled = np.concatenate(blocks)
-    if len(pooled) >= _TAIL_FLOOR and np.quantile(pooled, 0.95) > 2 * np.median(pooled):
+    if len(pooled) >= FLOORS[0.95] and np.quantile(pooled, 0.95) > 2 * np.median(pooled):
         return "D"
     found = next((letter for limit, letter in _GRADES if between <= limit), "D")
-    if disturbed:
+    if disturbed or gate_failed:
         return max(found, "C")
     return max(found, "B") if discarded else found
 
@@ -177,6 +208,15 @@ def _draws(processes: int) -> tuple[np.ndarray, np.ndarray]:
     return drawn, random.standard_normal(RESAMPLES)
 
 
+def _tail(processes: int, level: float) -> float:
+    """What to leave out at either end of the resamples.
+
+    Less than it says where processes are few, as Student's t is wider than the normal distribution
+    (Hesterberg, The American Statistician 69 (2015) 371-386, section 5.3).
+    """
+    return 0.5 * math.erfc(paired.student_quantile(level, processes - 1) / math.sqrt(2))
+
+
 def _first(pooled: np.ndarray, reached: Callable[[float], float], share: float) -> float:
     """The smallest sample that at least ``share`` of the resamples do not exceed."""
     low, high = 0, len(pooled) - 1
@@ -189,8 +229,10 @@ def _first(pooled: np.ndarray, reached: Callable[[float], float], share: float) 
     return float(pooled[low])
 
 
-def _rounds_needed(middle: float, low: float, high: float, rounds: int) -> int:
-    """Rounds after which an interval of this spread would exclude 1, or fit into the band."""
-    wanted = max(abs(middle), math.log1p(DELTA) - abs(middle), 0.005)
-    half = (high - low) / 2
-    return max(rounds + 1, math.ceil(rounds * (half / wanted) ** 2))
+def _with_needed(found: Ratio) -> Ratio:
+    if found.verdict != "inconclusive":
+        return replace(found, rounds_needed=None)
+    middle, half = math.log(found.value), math.log(found.high / found.low) / 2
+    wanted = max(abs(middle), math.log1p(found.delta) - abs(middle), 0.005)
+    needed = math.ceil(found.rounds * (half / wanted) ** 2)
+    return replace(found, rounds_needed=max(found.rounds + 1, needed))

@@ -36,7 +36,7 @@ class Taken:
 def memory() -> int:
     """Bytes a task may take that begins now: what is asked for, else nearly all that is free."""
     asked = settings().task_memory_bytes
-    return asked or max(_LEAST, _available() - _total() // _LEFT)
+    return asked or max(_LEAST, available() - _total() // _LEFT)
 
 
 def cpu_seconds(wall_s: float) -> int:
@@ -83,7 +83,7 @@ def check(found: Taken, most_bytes: int) -> None:
         )
 
 
-def _available() -> int:
+def available() -> int:
     """Bytes that can be had without swapping, within the control group's limit."""
     here = _meminfo("MemAvailable")
     limit, used = (processor.first_line(str(_GROUP / name)) for name in _IN_GROUP)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from engine import processor, registry, store
-from engine.bench import session
-from engine.bench.model import Variant
+from engine.bench import session, verdicts
+from engine.bench.environment import host_id
+from engine.bench.model import Measurement, NoiseFloor, Variant
 from engine.bench.plan import make_plan
 from engine.errors import BadRequest
 from engine.jobs.protocol import Steps
@@ -14,6 +15,7 @@ from engine.pipeline.requests import MeasureRequest
 from engine.pipeline.seed import SEED
 from engine.records import fingerprint
 from engine.reports.assemble import make_report
+from engine.store.findings import FLOOR
 from engine.types import Artifact, Model, Signature
 from engine.verify.model import Verification
 
@@ -34,7 +36,10 @@ def measure(steps: Steps, request: MeasureRequest) -> dict[str, Any]:
         verifications[artifact.id] = verification
     variants = _variants(model, tuple(artifacts.values()), request)
     plan = make_plan(variants, request.preset, seed=SEED)
-    measurement = session.run(steps, plan, artifacts, model.artifact.signature)
+    here = host_id()
+    floor = store.findings.load(here, FLOOR, NoiseFloor)
+    measurement = session.run(steps, plan, artifacts, model.artifact.signature, floor)
+    _keep_floor(measurement, here)
     report = make_report(
         report_id=fingerprint("report", steps.job_id),
         model=model,
@@ -50,14 +55,25 @@ def measure(steps: Steps, request: MeasureRequest) -> dict[str, Any]:
     return {"report_id": report.id}
 
 
+def _keep_floor(measurement: Measurement, host: str) -> None:
+    """What the control of this measurement says of the host, for those to come."""
+    own = verdicts.control_ratio(measurement.plan, measurement.blocks)
+    if own is not None:
+        share = verdicts.floor_share(own)
+        found = NoiseFloor(share, own.rounds, host, measurement.started_at)
+        store.findings.save(host, FLOOR, found)
+
+
 def _variants(
     model: Model, artifacts: tuple[Artifact, ...], request: MeasureRequest
 ) -> tuple[Variant, ...]:
-    """Every artifact at every batch size, at one thread count for all.
+    """Every artifact at every batch size, at the same thread counts for all.
 
-    A model of a fixed batch is measured at that one, whatever was asked.
+    A model of a fixed batch is measured at that one, whatever was asked. One thread is pinned to
+    one CPU; so are several where some are left for others.
     """
-    threads = request.threads or processor.cores()
+    most = request.threads or processor.worker_threads()
+    counts = (1, most) if request.one_thread_too and most > 1 else (most,)
     batches = _batches(model.artifact.signature, request.batches)
     return tuple(
         Variant(
@@ -68,8 +84,10 @@ def _variants(
             batch=batch,
             threads=threads,
             is_original=artifact.id == model.artifact.id,
+            pinned=threads < processor.cores(),
         )
         for batch in batches
+        for threads in counts
         for artifact in artifacts
     )
 

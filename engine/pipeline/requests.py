@@ -58,13 +58,18 @@ class DataRequest:
 
 @dataclass(frozen=True, slots=True)
 class MeasureRequest:
-    """Artifacts to weigh against their original."""
+    """Artifacts to weigh against their original.
+
+    ``threads``: as many for all, the cores of this machine without. ``one_thread_too``: a second
+    figure of everything, with one thread kept on one CPU.
+    """
 
     model_id: str
     artifact_ids: tuple[str, ...]
     preset: str = "quick"
     batches: tuple[int, ...] = (1,)
     threads: int | None = None
+    one_thread_too: bool = False
     advice: Advice | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
 

@@ -98,7 +98,9 @@ def _command(
     line = ["python", "-m", "engine", "run", *_source(model), "--to", targets, "--preset", preset]
     line += ["--data", data] if data else []
     line += ["--batch", ",".join(str(b) for b in sorted({v.batch for v in variants}))]
-    line += ["--threads", str(variants[0].threads), "--report", "out.json"]
+    threads = {v.threads for v in variants}
+    line += ["--threads", str(max(threads)), *(["--one-thread-too"] if len(threads) > 1 else [])]
+    line += ["--report", "out.json"]
     return shlex.join(line)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engine.bench.stats import DELTA
 from engine.changes import label_of
 from engine.data.drawn import RANDOM
 from engine.errors import BadRequest
 from engine.options import parse_target
-from engine.reports import words
 from engine.reports.model import Report
 from engine.reports.promises import Promise, promise_table, promises
+from engine.reports.protocol import protocol_warnings
 from engine.reports.quality import loss_warning, quality_table
 from engine.reports.recommendation import Recommendation, headline, recommendation
 from engine.reports.reference import ReferenceFigures, references
@@ -116,19 +115,7 @@ def _read_random(step: Step) -> bool:
 
 def _warnings(report: Report, variants: tuple[VariantFigures, ...]) -> tuple[str, ...]:
     """What a reader must know before believing the figures."""
-    found = []
-    noisy = [v.name for v in variants if v.grade == "D"]
-    if noisy:
-        found.append(
-            f"The machine was restless (grade D: {', '.join(noisy)}). The comparison is between "
-            "neighbouring runs and says how sure it is; repeat it on a quiet machine before "
-            "quoting the milliseconds."
-        )
-    if variants and variants[0].processes < 8:
-        found.append(
-            f"A preview from {variants[0].processes} processes a variant. "
-            f"The standard preset settles differences down to {words.share(DELTA)}."
-        )
+    found = list(protocol_warnings(report, variants))
     if lossy := loss_warning(report):
         found.append(lossy)
     guessed = [a.label for a in report.artifacts if any(map(_read_random, a.lineage))]
@@ -137,12 +124,4 @@ def _warnings(report: Report, variants: tuple[VariantFigures, ...]) -> tuple[str
             f"Made from random values, since no data was given: {', '.join(guessed)}. What it "
             "answers, and how well, means little; bring data and make it again."
         )
-    if report.measurement is not None:
-        discarded = {b.round: b.discarded for b in report.measurement.blocks if b.discarded}
-        if discarded:
-            rounds = ", ".join(str(index + 1) for index in sorted(discarded))
-            found.append(
-                f"Discarded and replaced, whole: round {rounds}. Evidence from outside the models: "
-                f"{'; '.join(dict.fromkeys(discarded.values()))}."
-            )
     return tuple(found)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from engine.bench.model import Measurement
 from engine.errors import BadRequest
 from engine.quality.model import Quality
 from engine.records import dumps, parse
@@ -44,11 +45,17 @@ def _nothing_was_judged_on_samples(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "artifacts": artifacts}
 
 
+def _nobody_looked_before_timing(document: dict[str, Any]) -> dict[str, Any]:
+    """5 to 6: no gate, no floor and no checkpoints, which the defaults of the records say."""
+    return document
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _artifacts_have_variants,
     2: _no_language_model_had_read_a_text,
     3: _artifacts_went_through_no_pass,
     4: _nothing_was_judged_on_samples,
+    5: _nobody_looked_before_timing,
 }
 """From version *n* to *n* + 1. Each is a named function here."""
 
@@ -126,13 +133,28 @@ def _check_consistent(report: Report) -> None:
         _require(block.variant in variants, f"a block names {block.variant!r:.60}, not planned")
         for duration in (*block.samples_ns, *block.canary_ns):
             _require(0 < duration < _LARGEST, "a duration is impossible")
+        _require(1 <= block.calls_per_sample < _LARGEST, "a number of calls is impossible")
         _require(len(block.samples_ns) > 0, "a block has no samples")
         for phase in (block.import_s, block.load_s, block.first_s):
             _require(0 <= phase < _LARGEST, "a duration is impossible")
+    _check_protocol(measurement, variants)
     for weighed in measurement.memory:
         _require(weighed.variant in variants, f"memory of {weighed.variant!r:.60}, not planned")
         for count in (weighed.baseline_bytes, weighed.peak_bytes, weighed.resident_file_bytes):
             _require(0 <= count < _LARGEST, "an amount of memory is impossible")
+
+
+def _check_protocol(measurement: Measurement, variants: set[str]) -> None:
+    """What the gate saw, the noise floor and the controls can be read as such."""
+    for reading in measurement.gate:
+        _require(len(reading.canary_ns) > 0, "a look at the machine has no readings")
+        _require(all(0 < ns < _LARGEST for ns in reading.canary_ns), "a duration is impossible")
+        _require(reading.cpus > 0, "a number of CPUs is impossible")
+    if measurement.floor is not None:
+        _require(0 <= measurement.floor.share < 1, "a noise floor is impossible")
+    for variant in measurement.plan.variants:
+        copied = variant.control_of
+        _require(copied is None or copied in variants, "a control is of no variant")
 
 
 def _check_answers(found: Quality) -> None:

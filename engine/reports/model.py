@@ -6,6 +6,7 @@ History of ``SCHEMA_VERSION``
 3  a verification knows how a language model read a text, and by which limits it is judged
 4  an artifact knows the passes it went through
 5  an artifact knows how good it is on real samples
+6  a measurement knows what its gate saw, its noise floor and controls, and where it stopped
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from engine.quality.model import Quality
 from engine.types import Change, Model, Reach, Scalar, Signature, SignatureOrigin, Step, Target
 from engine.verify.model import Verification
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from engine.bench import paired
 from engine.reports import words
 from engine.reports.model import Report, ReportArtifact
+from engine.reports.protocol import protocol_rows
 from engine.reports.variants import VariantFigures
 from engine.verify.model import Case, LanguageComparison, OutputComparison
 
@@ -75,7 +77,8 @@ def verdict_table(report: Report, variants: tuple[VariantFigures, ...]) -> Table
             for v in variants
         ),
         "Brackets are 95 % intervals over processes. Memory is the peak above a process that only "
-        "imports the framework. Noise: A is a quiet machine, D one whose figures need a repeat.",
+        "imports the framework. Noise: A is a quiet machine, D one whose figures need a repeat."
+        + _footnote(variants),
     )
 
 
@@ -83,23 +86,32 @@ def latency_table(variants: tuple[VariantFigures, ...]) -> Table:
     """The distribution of every variant in figures."""
     return Table(
         "Latency in ms",
-        ("Variant", "p50", "p90", "p99", "Mean", "Items/s", "Samples", "Processes", "Spread"),
+        (
+            *("Variant", "Rank", "p50", "p90", "p95", "p99", "Mean", "Items/s", "CPU-s each"),
+            *("Samples", "Processes", "Spread within", "Spread between"),
+        ),
         tuple(
             (
                 v.name,
+                f"{v.rank}",
                 words.percentile(v.p50),
                 words.percentile(v.p90),
+                words.percentile(v.p95),
                 words.percentile(v.p99),
                 words.number(v.mean_ms),
                 words.number(v.throughput),
-                f"{v.samples}",
+                words.number(v.cpu_s),
+                _samples(v),
                 f"{v.processes}",
                 _share(v.within),
+                _share(v.between),
             )
             for v in variants
         ),
-        "A percentile is printed only when there are enough samples for it. Spread: the typical "
-        "coefficient of variation inside one process.",
+        "A percentile is printed only when there are enough samples for it. Rank: 1 and as many as "
+        "are surely faster; what cannot be told apart shares one. CPU-s each: seconds of processor "
+        "time an inference. Spread: the coefficient of variation, typically inside one process, "
+        "and of the medians of the processes.",
     )
 
 
@@ -146,23 +158,12 @@ def environment_tables(report: Report) -> tuple[Table, ...]:
     """The machine, the versions that matter, and how it was measured."""
     if report.measurement is None:
         return ()
-    there, plan = report.measurement.environment, report.measurement.plan
+    there = report.measurement.environment
     packages = tuple((n, there.packages[n]) for n in _SHOWN_PACKAGES if n in there.packages)
-    discarded = len({b.round for b in report.measurement.blocks if b.discarded})
-    protocol = (
-        ("Protocol", plan.protocol),
-        ("Preset", plan.preset.name),
-        ("Rounds", f"{plan.preset.rounds} kept, {discarded} discarded"),
-        ("Threads", ", ".join(str(t) for t in sorted({v.threads for v in plan.variants}))),
-        ("Batch", ", ".join(str(b) for b in sorted({v.batch for v in plan.variants}))),
-        ("Seed", str(plan.seed)),
-        ("Started", report.measurement.started_at),
-        ("Took", words.seconds(report.measurement.seconds)),
-    )
     facts = tuple((k, _ABSENT if v is None else str(v)) for k, v in there.facts.items())
     return (
         Table("Machine", ("Fact", "Value"), facts),
-        Table("How it was measured", ("Setting", "Value"), protocol),
+        Table("How it was measured", ("Setting", "Value"), protocol_rows(report.measurement)),
         Table("Versions", ("Package", "Version"), packages),
     )
 
@@ -293,6 +294,13 @@ def _verified(artifact: ReportArtifact) -> str:
     return artifact.verification.verdict.value if artifact.verification else "not verified"
 
 
+def _samples(variant: VariantFigures) -> str:
+    """How many, and of what where one is more than a call."""
+    if variant.calls_per_sample == 1:
+        return f"{variant.samples}"
+    return f"{variant.samples} means of up to {variant.calls_per_sample} calls"
+
+
 def _speed(variant: VariantFigures) -> str:
     if variant.is_original:
         return "1× (the original)"
@@ -305,6 +313,17 @@ def _small(value: float | None) -> str:
     if value is None:
         return _ABSENT
     return "0" if value == 0 else f"{value:.1e}"
+
+
+def _footnote(variants: tuple[VariantFigures, ...]) -> str:
+    """How likely chance alone is, for every comparison."""
+    found = [(v.name, v.ratio) for v in variants if v.ratio is not None]
+    if not found:
+        return ""
+    how = "Wilcoxon's signed ranks" if found[0][1].rounds >= paired.FEW else "Student's t"
+    several = "" if len(found) == 1 else ", each adjusted for how many there are (Holm)"
+    chances = "; ".join(f"{name} {words.chance(ratio.p_adjusted)}" for name, ratio in found)
+    return f" No difference at all would give as much with ({how} over rounds{several}): {chances}."
 
 
 def _share(value: float | None) -> str:

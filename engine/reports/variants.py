@@ -9,14 +9,19 @@ from statistics import median
 
 import numpy as np
 
-from engine.bench import stats
+from engine.bench import stats, verdicts
+from engine.bench.evidence import gate_failures, outside_evidence
 from engine.bench.model import Block, Measurement, Variant
-from engine.bench.session import outside_evidence
 from engine.bench.stats import Percentile, Ratio
+from engine.bench.verdicts import kept
 from engine.reports.model import Report, ReportArtifact
 
 _MS = 1e6
 _MIB = 1024**2
+
+LEAK_BYTES = 8 * _MIB
+"""Growth while samples are taken, after warm-up: below this in some process it is the allocator's.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,12 @@ class VariantFigures:
     ``name`` is unique in the report; ``colour`` numbers the artifact, so that it keeps its colour
     at every batch size. ``first_answer_s`` is import + load + first inference. ``memory_mib`` is
     the peak above a process that only imports the framework; None when it was not weighed.
-    ``ratio`` is against the original at the same batch and threads; None for the original itself.
+    ``ratio`` is against the original at the same batch and threads, judged together with the others
+    (Holm); None for the original itself. ``rank`` is 1 + how many at that batch and those threads
+    are surely faster: what cannot be told apart shares one. ``cpu_s`` is CPU seconds an inference;
+    ``grows_bytes``, how much its own memory grew an inference, in every process, else None.
+    ``mad_ms`` is the median distance from the median. With ``calls_per_sample`` above 1 percentiles
+    are of means of so many calls.
     """
 
     key: str
@@ -40,9 +50,12 @@ class VariantFigures:
     colour: int
     p50: Percentile
     p90: Percentile
+    p95: Percentile
     p99: Percentile
     mean_ms: float
     min_ms: float
+    max_ms: float
+    mad_ms: float
     throughput: float
     first_ms: float
     import_s: float
@@ -53,11 +66,15 @@ class VariantFigures:
     mapped_mib: float | None
     size_mib: float
     samples: int
+    calls_per_sample: int
     processes: int
+    cpu_s: float
+    grows_bytes: float | None
     within: float | None
     between: float | None
     grade: str
     ratio: Ratio | None
+    rank: int
     ecdf: tuple[tuple[float, float], ...]
 
     @property
@@ -85,6 +102,7 @@ def variant_figures(report: Report) -> tuple[VariantFigures, ...]:
     made = {artifact.id: artifact for artifact in report.artifacts}
     order = list(dict.fromkeys(v.artifact_id for v in measurement.plan.variants))
     names = _names(measurement.plan.variants)
+    ratios = _ratios(measurement)
     return tuple(
         _figures_of(
             variant,
@@ -92,45 +110,52 @@ def variant_figures(report: Report) -> tuple[VariantFigures, ...]:
             order.index(variant.artifact_id),
             made[variant.artifact_id],
             measurement,
+            ratios.get(variant.key),
         )
-        for variant in measurement.plan.variants
-        if variant.key not in measurement.failures and kept(measurement.blocks, variant.key)
+        for variant in _measured(measurement)
     )
 
 
 def at_smallest_batch(variants: Iterable[VariantFigures]) -> tuple[VariantFigures, ...]:
-    """One variant an artifact, where several batch sizes were measured."""
+    """One variant an artifact, where several batch sizes or thread counts were measured.
+
+    Of thread counts the one pinned to one CPU, whose figures are the steadiest.
+    """
     found = tuple(variants)
-    smallest = min((v.batch for v in found), default=0)
-    return tuple(v for v in found if v.batch == smallest)
-
-
-def kept(blocks: Iterable[Block], variant: str) -> tuple[Block, ...]:
-    """The variant's blocks that count, by round."""
-    counting = (b for b in blocks if b.variant == variant and b.discarded is None)
-    return tuple(sorted(counting, key=lambda block: block.round))
+    chosen = min(((v.batch, v.threads) for v in found), default=None)
+    return tuple(v for v in found if (v.batch, v.threads) == chosen)
 
 
 def ratio_between(measurement: Measurement, first: str, second: str) -> Ratio | None:
     """How many times as fast the second variant is, over the rounds both ran in."""
-    of_first = {b.round: median(b.samples_ns) for b in kept(measurement.blocks, first)}
-    of_second = {b.round: median(b.samples_ns) for b in kept(measurement.blocks, second)}
-    both = sorted(of_first.keys() & of_second.keys())
-    return stats.ratio([of_first[r] for r in both], [of_second[r] for r in both])
+    return verdicts.ratio_of(
+        measurement.blocks,
+        first,
+        second,
+        delta=verdicts.delta_of(measurement),
+        level=verdicts.level_of(measurement),
+    )
 
 
 def block_figures(report: Report) -> tuple[BlockFigure, ...]:
     """Every block as it ran, the discarded ones among them."""
     if report.measurement is None:
         return ()
+    controls = {v.key for v in report.measurement.plan.variants if v.control_of}
     return tuple(
         BlockFigure(position, b.round, b.variant, median(b.samples_ns) / _MS, b.discarded)
         for position, b in enumerate(report.measurement.blocks, start=1)
+        if b.variant not in controls
     )
 
 
 def _figures_of(
-    variant: Variant, name: str, colour: int, made: ReportArtifact, measurement: Measurement
+    variant: Variant,
+    name: str,
+    colour: int,
+    made: ReportArtifact,
+    measurement: Measurement,
+    ratio: Ratio | None,
 ) -> VariantFigures:
     blocks = kept(measurement.blocks, variant.key)
     samples = [np.array(block.samples_ns, dtype=float) / _MS for block in blocks]
@@ -149,9 +174,12 @@ def _figures_of(
         colour=colour,
         p50=stats.percentile(samples, 0.5),
         p90=stats.percentile(samples, 0.9),
+        p95=stats.percentile(samples, 0.95),
         p99=stats.percentile(samples, 0.99),
         mean_ms=float(pooled.mean()),
         min_ms=float(pooled.min()),
+        max_ms=float(pooled.max()),
+        mad_ms=float(np.median(np.abs(pooled - np.median(pooled)))),
         throughput=float(variant.batch / (pooled.mean() / 1e3)),
         first_ms=median(block.first_s for block in blocks) * 1e3,
         import_s=median(block.import_s for block in blocks),
@@ -162,25 +190,73 @@ def _figures_of(
         mapped_mib=_middle_mib(p.resident_file_bytes for p in passes),
         size_mib=made.size_bytes / _MIB,
         samples=len(pooled),
+        calls_per_sample=max(block.calls_per_sample for block in blocks),
         processes=len(blocks),
+        cpu_s=sum(b.cpu_s for b in blocks) / sum(map(_calls, blocks)),
+        grows_bytes=_growth(blocks),
         within=stats.spread_within(samples),
         between=stats.spread_between(samples),
         grade=stats.grade(
-            samples, discarded=discarded, disturbed=outside_evidence(blocks) is not None
+            samples,
+            discarded=discarded,
+            disturbed=outside_evidence(blocks) is not None,
+            gate_failed=bool(measurement.gate and gate_failures(measurement.gate[-1])),
         ),
-        ratio=_against_original(variant, measurement),
+        ratio=ratio,
+        rank=_rank(variant, measurement),
         ecdf=stats.ecdf(pooled),
     )
 
 
-def _against_original(variant: Variant, measurement: Measurement) -> Ratio | None:
-    if variant.is_original:
-        return None
-    for other in measurement.plan.variants:
-        same = (other.batch, other.threads) == (variant.batch, variant.threads)
-        if other.is_original and same and other.key not in measurement.failures:
-            return ratio_between(measurement, other.key, variant.key)
-    return None
+def _measured(measurement: Measurement) -> tuple[Variant, ...]:
+    """The variants that count: not those that failed, nor an original's control."""
+    return tuple(
+        v
+        for v in measurement.plan.variants
+        if not v.control_of
+        and v.key not in measurement.failures
+        and kept(measurement.blocks, v.key)
+    )
+
+
+def _ratios(measurement: Measurement) -> dict[str, Ratio]:
+    """Every variant against its original, by key, judged together."""
+    measured = _measured(measurement)
+    pairs = ((v.key, verdicts.baseline_of(v, measured)) for v in measured)
+    found = {
+        key: ratio
+        for key, base in pairs
+        if base is not None and (ratio := ratio_between(measurement, base.key, key)) is not None
+    }
+    together = stats.adjusted(tuple(found.values()), level=verdicts.level_of(measurement))
+    return dict(zip(found, together, strict=True))
+
+
+def _rank(variant: Variant, measurement: Measurement) -> int:
+    """1 + how many of those that ran alike are surely faster, judged together."""
+    others = [
+        other.key
+        for other in _measured(measurement)
+        if other.key != variant.key
+        and (other.batch, other.threads) == (variant.batch, variant.threads)
+    ]
+    ratios = (ratio_between(measurement, variant.key, other) for other in others)
+    found = tuple(ratio for ratio in ratios if ratio is not None)
+    together = stats.adjusted(found, level=verdicts.level_of(measurement))
+    return 1 + sum(ratio.verdict == "faster" for ratio in together)
+
+
+def _calls(block: Block) -> int:
+    return len(block.samples_ns) * block.calls_per_sample
+
+
+def _growth(blocks: Sequence[Block]) -> float | None:
+    """Bytes of its own memory that it grew by an inference; None unless all processes did so."""
+    grown = [
+        (b.anon_bytes[1] - b.anon_bytes[0]) / _calls(b) for b in blocks if b.anon_bytes is not None
+    ]
+    total = [b.anon_bytes[1] - b.anon_bytes[0] for b in blocks if b.anon_bytes is not None]
+    return median(grown) if total and min(total) > LEAK_BYTES else None
 
 
 def _middle_mib(counts: Iterable[int]) -> float | None:
@@ -191,9 +267,12 @@ def _middle_mib(counts: Iterable[int]) -> float | None:
 def _names(variants: Sequence[Variant]) -> dict[str, str]:
     """A name for each variant: its label, and only as much more as tells it from the others."""
     batches = len({variant.batch for variant in variants}) > 1
+    threads = len({variant.threads for variant in variants}) > 1
     names: dict[str, str] = {}
     for variant in variants:
         name = f"{variant.label}, original" if variant.is_original else variant.label
-        names[variant.key] = f"{name}, batch {variant.batch}" if batches else name
+        name = f"{name}, batch {variant.batch}" if batches else name
+        many = "1 thread" if variant.threads == 1 else f"{variant.threads} threads"
+        names[variant.key] = f"{name}, {many}" if threads else name
     seen = Counter(names.values())
     return {key: f"{name} {key[-6:]}" if seen[name] > 1 else name for key, name in names.items()}

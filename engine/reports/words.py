@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.bench.stats import DELTA, Percentile, Ratio
+from engine.bench.stats import Percentile, Ratio
 
 MIB = 1024**2
 
@@ -40,7 +40,7 @@ def compared(ratio: Ratio, other: str) -> str:
     if ratio.verdict == "equivalent":
         return f"as fast as {other} ({times(ratio)})"
     if ratio.verdict == "small but real":
-        return f"within {share(DELTA)} of {other} ({times(ratio)})"
+        return f"within {share(ratio.delta)} of {other} ({times(ratio)})"
     return f"not to be told apart from {other} ({times(ratio)})"
 
 
@@ -49,6 +49,11 @@ def verdict(ratio: Ratio) -> str:
     if ratio.verdict != "inconclusive":
         return ratio.verdict
     return f"inconclusive (needs about {ratio.rounds_needed} rounds)"
+
+
+def chance(p: float) -> str:
+    """A p-value as it is quoted."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def size(count: int) -> str:

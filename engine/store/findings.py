@@ -14,6 +14,7 @@ from engine.store.database import now, transaction
 from engine.store.schema import finding as table
 
 EXPLANATION, SENSITIVITY, SEARCH, MACHINE = "explanation", "sensitivity", "search", "machine"
+FLOOR = "floor"
 """Kinds of findings."""
 
 

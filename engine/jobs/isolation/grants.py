@@ -18,7 +18,7 @@ _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 _LINKER = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
 _KERNEL = (
     *("/sys/devices/system", "/sys/kernel/mm"),
-    *("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/memory.max"),
+    *("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/memory.max"),
 )
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engine.bench import clock
 from engine.bench.canary import canary_ns
-from engine.bench.clock import MIN_CAPPED, timed_calls, without_gc
+from engine.bench.clock import loops_for, timed_calls, without_gc
 from engine.bench.environment import Watch, environment
+from engine.errors import TaskFailed
 from engine.types import Feed
 
 ROOT = Path(__file__).parents[3]
@@ -36,9 +39,45 @@ def test_every_call_is_kept_in_nanoseconds() -> None:
     assert all(isinstance(sample, int) and sample >= 0 for sample in samples)
 
 
-def test_the_cap_ends_slow_models_but_leaves_some_samples() -> None:
-    samples = timed_calls(lambda feed: None, feeds(1), iterations=10**6, seconds=99, cap_s=0)
-    assert len(samples) == MIN_CAPPED
+class Clock:
+    """A clock that only calls move."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0
+        monkeypatch.setattr(clock, "perf_counter_ns", lambda: self.now)
+
+    def taking(self, ns: int) -> Callable[[Feed], None]:
+        def call(feed: Feed) -> None:
+            self.now += ns
+
+        return call
+
+
+@pytest.mark.parametrize(
+    ("seconds", "samples"),
+    [(0.01, 100), (0.5, 20), (3.0, 5), (12.0, 3), (60.0, 3)],
+)
+def test_slow_models_get_fewer_samples_but_some(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, samples: int
+) -> None:
+    call = Clock(monkeypatch).taking(int(seconds * 1e9))
+    found = timed_calls(call, feeds(1), iterations=50, seconds=1.0, cap_s=10.0)
+    assert len(found) == samples
+    assert set(found) == {int(seconds * 1e9)}
+
+
+def test_calls_too_short_for_the_clock_are_timed_in_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = Clock(monkeypatch).taking(7_000)
+    assert loops_for((7_000, 7_100, 6_900)) == 143
+    assert loops_for((20_000, 20_000)) == 1
+    found = timed_calls(call, feeds(3), iterations=5, seconds=0, cap_s=9, loops=143)
+    assert found == (7_000,) * 5
+
+
+def test_a_clock_that_goes_backwards_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = Clock(monkeypatch).taking(-2_500)
+    with pytest.raises(TaskFailed, match="went back by 2500 ns"):
+        timed_calls(call, feeds(1), iterations=5, seconds=0, cap_s=9)
 
 
 def test_the_collector_rests_and_comes_back() -> None:

@@ -43,6 +43,7 @@ class InProcess:
         result: dict[str, Any] = function(task.request, task_folder(self.folder / "out"))
         if task.name == "block":
             calm = {"canary_ns": [5_000_000, 5_000_000], "steal_share": 0.0}
+            calm |= {"others_cpus": 0.0, "throttled": 0}
             result["block"] |= {**calm, **self.spoiled.get(task.request["round"], {})}
         return result
 
@@ -94,7 +95,7 @@ def test_every_round_gives_a_block_of_every_variant(model: Artifact, tmp_path: P
     assert found.failures == {}
     assert found.environment.facts["Logical CPUs"]
     assert "numpy" in found.environment.packages
-    assert len(steps.labels) == len(steps.ran) == 1 + 2 + 8
+    assert len(steps.labels) == len(steps.ran) == 1 + 2 + 1 + 8
 
 
 def test_workers_get_equal_thread_counts_and_are_never_repeated(
@@ -102,17 +103,22 @@ def test_workers_get_equal_thread_counts_and_are_never_repeated(
 ) -> None:
     steps = InProcess(tmp_path)
     measured(model, steps)
-    assert {task.environment["OMP_NUM_THREADS"] for task in steps.ran} == {"1"}
+    blocks = [task for task in steps.ran if task.name == "block"]
+    assert {task.environment["OMP_NUM_THREADS"] for task in blocks} == {"1"}
     assert not any(task.repeatable for task in steps.ran)
 
 
 def test_medians_are_shown_as_they_arrive(model: Artifact, tmp_path: Path) -> None:
     steps = InProcess(tmp_path)
     measured(model, steps)
-    assert len(steps.shown) == 8
-    live = steps.shown[-1]["live"]
+    assert len(steps.shown) == 8 + 1
+    assert [len(shown["live"]["strip"]) for shown in steps.shown] == [*range(1, 9), 8]
+    assert steps.shown[0]["live"]["seconds_left"] >= 0
+    live = steps.shown[-2]["live"]
     assert (live["round"], live["rounds"]) == (4, 4)
     assert [len(row["blocks_ms"]) for row in live["variants"]] == [4, 4]
+    for row in live["variants"]:
+        assert row["low_ms"] <= row["p50_ms"] <= row["high_ms"]
 
 
 def test_a_variant_that_fails_leaves_the_others(model: Artifact, tmp_path: Path) -> None:
@@ -141,6 +147,8 @@ def test_a_cancelled_job_ends(model: Artifact, tmp_path: Path) -> None:
     [
         ({"steal_share": 0.05}, "hypervisor took 5.0 %"),
         ({"canary_ns": [5_000_000, 6_000_000]}, "20 % longer"),
+        ({"psi_share": 0.3, "others_cpus": 0.8}, "0.8 CPUs busy"),
+        ({"throttled": 3}, "stopped the process 3 times"),
     ],
 )
 def test_a_round_with_outside_evidence_is_replaced_whole(
@@ -152,6 +160,12 @@ def test_a_round_with_outside_evidence_is_replaced_whole(
     assert len(discarded) == 2
     assert all(why in (block.discarded or "") for block in discarded)
     assert len({b.round for b in found.blocks if not b.discarded}) == 4
+
+
+def test_a_model_whose_own_threads_wait_is_not_discarded(model: Artifact, tmp_path: Path) -> None:
+    own = {"psi_share": 0.9, "others_cpus": 0.02}
+    found = measured(model, InProcess(tmp_path, spoiled={1: own}))
+    assert not [block for block in found.blocks if block.discarded]
 
 
 def test_a_machine_that_never_rests_ends_after_half_as_many_more_rounds(
