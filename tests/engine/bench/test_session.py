@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine.bench import session
+from engine.bench import canary, session
 from engine.bench.model import MeasurePlan, Preset, Variant
 from engine.bench.plan import rounds
 from engine.errors import ConversionError, TaskCancelled
@@ -61,6 +61,11 @@ class InProcess:
         self.held = True
         yield
         self.held = False
+
+
+@pytest.fixture(autouse=True)
+def short_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canary, "_READINGS", 3)
 
 
 @pytest.fixture
