@@ -1,0 +1,1 @@
+"""One file a source kind, each with its ``CASES``."""
