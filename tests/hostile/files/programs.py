@@ -95,7 +95,8 @@ def _writes_when_loaded(folder: Path, traps: Traps) -> Path:
         def __setstate__(self, state: tuple[int, bool]) -> None:
             self.size = state[0]
             self.training = state[1]
-            torch.from_file("/tmp/assay-was-here", shared=True, size=4)
+            held = torch.from_file("/tmp/assay-was-here", shared=True, size=4)
+            self.size = held.size(0)  # what nobody uses, the compiler leaves out
 
     return script(Writes(), folder / "model.pt")
 
