@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from engine.sources.uploads import save as save_upload
     from engine.store.artifacts import matrix_of as importance_matrix
     from engine.store.artifacts import report_of as conversion_report
+    from engine.store.cleaning import sizes as disk_sizes
     from engine.store.library import (
         artifacts_of,
         data_of,
@@ -216,6 +217,7 @@ __all__ = [
     "delete_model",
     "delete_report",
     "diagnose",
+    "disk_sizes",
     "estimate",
     "explanation_of",
     "export_csv",
@@ -299,6 +301,7 @@ _PLACES = {
     "engine.lazy": "one_look",
     "engine.options": "Choice choices parse_target",
     "engine.processor": "cores",
+    "engine.store.cleaning": "disk_sizes=sizes",
     "engine.pipeline": (
         "ConvertRequest DataRequest ExcludeRequest ExplainRequest ImportRequest MeasureRequest "
         "SensitivityRequest TryRequest"

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from engine import changes, registry, store
+from engine import changes, housekeeping, registry, store
 from engine.bench.plan import PRESETS
 from engine.data.builtin import BUILTINS
 from engine.doctor import Doctor, doctor
@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("host", help="run the jobs that the pages submit").set_defaults(
         command=_host
     )
+    housekeeping.add_commands(commands)
     serving = commands.add_parser("serve", help="serve the pages, with a host beside them")
     serving.add_argument("--port", type=int, default=8501)
     serving.set_defaults(command=_serve)

@@ -18,6 +18,8 @@ class Settings:
     ``model_code``: a ``model.py`` that somebody brings may be run.
     ``sandbox``: the tier workers must run in (A, B or C); empty for the strongest that works.
     ``task_memory_bytes``: what one task may take; 0 for nearly all that is free when it begins.
+    ``keep_days`` and ``quota_bytes``: what no report speaks of is deleted when it is older, or when
+    there is more; 0 for never.
     """
 
     data_dir: Path
@@ -28,6 +30,8 @@ class Settings:
     model_code: bool = False
     sandbox: str = ""
     task_memory_bytes: int = 0
+    keep_days: float = 0.0
+    quota_bytes: int = 0
 
     @property
     def jobs_dir(self) -> Path:
@@ -63,5 +67,7 @@ def settings() -> Settings:
         free_floor_bytes=int(float(os.environ.get("ASSAY_FREE_FLOOR_GIB", "1")) * GIB),
         model_code=os.environ.get("ASSAY_ALLOW_MODEL_CODE", "").strip() == "1",
         sandbox=os.environ.get("ASSAY_SANDBOX", "").strip(),
+        keep_days=float(os.environ.get("ASSAY_KEEP_DAYS", "0")),
+        quota_bytes=int(float(os.environ.get("ASSAY_QUOTA_GIB", "0")) * GIB),
         task_memory_bytes=int(float(os.environ.get("ASSAY_TASK_MEMORY_GIB", "0")) * GIB),
     )

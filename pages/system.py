@@ -20,6 +20,12 @@ def looked() -> engine.Doctor:
     return engine.diagnose()
 
 
+@st.cache_resource(ttl=60, show_spinner=False)
+def room() -> dict[str, str]:
+    """What takes how much of the disk, counted at most once a minute."""
+    return {name: f"{count / 1024**2:,.0f} MiB" for name, count in engine.disk_sizes().items()}
+
+
 shell.header("System", "What this machine can do, and what is missing.")
 found = looked()
 
@@ -61,9 +67,17 @@ if recent:
 else:
     st.text("None yet.")
 
+st.subheader("Room", anchor=False)
+table.show([{"What": name, "Size": size} for name, size in room().items()])
+st.caption(
+    "What no report and no open job speaks of can go: `python -m engine clean --days 90 --dry-run` "
+    "lists it, without `--dry-run` it goes. `python -m engine backup FILE` keeps everything in one "
+    "file, `python -m engine restore FILE` puts it where no library is yet."
+)
+
 st.subheader("Known limits", anchor=False)
 st.markdown(
     "- Served on this machine only (127.0.0.1) until logins are in place.\n"
-    "- Workers have time limits, no secrets and the sandbox named above, but no memory limit yet.\n"
+    "- Workers have limits of time, memory and processes, no secrets, and the sandbox above.\n"
     "- Measuring uses the CPU, but for TensorRT, which was not yet run on a real GPU."
 )

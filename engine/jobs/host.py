@@ -30,6 +30,7 @@ from engine.jobs.protocol import JobState, StepView, Task
 from engine.jobs.steps import DirectSteps, clear_outputs
 from engine.records import parse
 from engine.settings import settings
+from engine.store import cleaning
 
 _log = logging.getLogger("assay.host")
 _QUEUES = ("convert", "measure:cpu", "try")
@@ -193,6 +194,7 @@ def main() -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         sweep()
+        clean()
         DBOS(config=_config())
         DBOS.launch()
         for name in _QUEUES:
@@ -262,6 +264,15 @@ def _take_stock() -> None:
                 message="How this job ended was not written down, or its turn was lost.",
                 hint="See that the disk is not full, then start it again.",
             )
+
+
+def clean() -> None:
+    """Delete what the operator's settings say nobody needs any more."""
+    here = settings()
+    if here.keep_days or here.quota_bytes:
+        items = cleaning.unneeded(here.keep_days or float("inf"), here.quota_bytes)
+        freed = cleaning.remove(items)
+        _log.info("Cleaned %d old things away, %.1f MB.", len(items), freed / 1e6)
 
 
 def sweep() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from engine.errors import NotFound
 from engine.quality.model import Quality
 from engine.records import dump, parse
 from engine.registry import MATRIX, REPORT
+from engine.settings import settings
 from engine.store import documents
 from engine.store.database import insert_new, now, transaction
 from engine.store.schema import artifact as table
+from engine.store.schema import finding as finding_table
 from engine.types import Artifact
 from engine.verify.model import Verification
 
@@ -66,6 +69,15 @@ def exist(artifact_ids: tuple[str, ...]) -> bool:
     query = sa.select(sa.func.count()).select_from(table).where(table.c.id.in_(artifact_ids))
     with transaction() as connection:
         return connection.scalar(query) == len(set(artifact_ids))
+
+
+def delete(artifact_id: str) -> None:
+    """Forget an artifact, then its files. Reports that measured it stay."""
+    with transaction() as connection:
+        connection.execute(sa.delete(finding_table).where(finding_table.c.subject == artifact_id))
+        connection.execute(sa.delete(table).where(table.c.id == artifact_id))
+    # The row first: a reader trusts rows, and a row must never name a file that is gone.
+    shutil.rmtree(settings().artifacts_dir / artifact_id, ignore_errors=True)
 
 
 def report_of(artifact: Artifact) -> str:
