@@ -97,9 +97,8 @@ def main(names: Iterable[str] = ()) -> None:
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
         print(markdown(name, known[name]), flush=True)
-    text = "\n".join(
-        markdown(name, found) for name, found in json.loads(RESULTS.read_text()).items()
-    )
+    known = json.loads(RESULTS.read_text())
+    text = "\n".join(markdown(name, known[name]) for name in MODELS if name in known)
     README.write_text(_MARK.sub(lambda _: f"{text}\n", README.read_text()))
 
 
