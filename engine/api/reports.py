@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -64,13 +65,34 @@ async def export(request: Request) -> Response:
     return Response(text, media_type=chosen.media_type, headers=headers)
 
 
+class _Misses:
+    """How many links opened nothing in this minute. Links that do open are never counted."""
+
+    MOST = 60
+
+    def __init__(self) -> None:
+        self._minute, self._count = 0, 0
+
+    def one_more(self) -> bool:
+        """Count one; False when there were too many, so that nobody tries links for long."""
+        minute = int(time.monotonic() // 60)
+        if minute != self._minute:
+            self._minute, self._count = minute, 0
+        self._count += 1
+        return self._count <= self.MOST
+
+
+_MISSES = _Misses()
+
+
 async def shared(request: Request) -> Response:
     """A shared snapshot as a page. Unknown, expired and revoked links look alike: 404."""
     headers = _PRIVATE | {"Content-Security-Policy": _NOTHING_REMOTE}
     try:
         page = await anyio.to_thread.run_sync(_snapshot, request.path_params["token"])
     except NotFound as error:
-        return HTMLResponse(_lost(error), status_code=404, headers=headers)
+        status = 404 if _MISSES.one_more() else 429
+        return HTMLResponse(_lost(error), status_code=status, headers=headers)
     return HTMLResponse(page, headers=headers)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.middleware import Middleware
 
 from engine.api import artifacts, health, reports, uploads, viewer
+from engine.api.headers import SafeHeaders
 from engine.api.origin import OriginGuard
 
 ROUTES = [*health.ROUTES, *uploads.ROUTES, *artifacts.ROUTES, *reports.ROUTES, *viewer.ROUTES]
-MIDDLEWARE = [Middleware(OriginGuard)]
+MIDDLEWARE = [Middleware(SafeHeaders), Middleware(OriginGuard)]

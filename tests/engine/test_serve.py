@@ -69,10 +69,25 @@ def host_pid(parent: int) -> int | None:
     return None
 
 
+def addresses_but_ours() -> set[str]:
+    """Other addresses of this machine: a second one of loopback, and what the network sees."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent: it only chooses an address
+            outward = str(probe.getsockname()[0])
+        except OSError:
+            outward = "127.0.0.2"
+    return {"127.0.0.2", outward} - {"127.0.0.1"}
+
+
 def test_it_serves_restarts_a_dead_host_and_ends_everything(workspace: Path, port: int) -> None:
     with serving(port) as process:
         with urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
             assert answer.status == 200
+            assert "frame-ancestors 'self'" in answer.headers["Content-Security-Policy"]
+        for elsewhere in addresses_but_ours():
+            with pytest.raises(OSError):
+                socket.create_connection((elsewhere, port), timeout=2)
         until(lambda: locks.held(locks.host_lock()))
         first = host_pid(process.pid)
         assert first is not None
