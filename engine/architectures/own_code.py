@@ -31,10 +31,9 @@ def check_allowed() -> None:
     """Raise UnsafeModel, saying why and what to do, unless the operator has allowed such code."""
     if not settings().model_code:
         raise UnsafeModel(
-            "This model brings its own code (model.py), and running it is switched off: a worker "
-            "is not a sandbox yet, so that code could do whatever you can.",
-            hint="If you trust it, start Assay with ASSAY_ALLOW_MODEL_CODE=1; or save the model "
-            "as torch.export (.pt2) or ONNX and bring that.",
+            "This model brings its own code (model.py), and running such code is switched off.",
+            hint="Who runs Assay can allow it with ASSAY_ALLOW_MODEL_CODE=1, where workers are "
+            "held by a sandbox; or save the model as torch.export (.pt2) or ONNX and bring that.",
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from tokenize import TokenError
 from types import TracebackType
 from typing import IO, Self
 
@@ -16,6 +17,10 @@ from numpy.lib import format as npy
 
 from engine.errors import BadRequest
 from engine.files import disk_errors
+
+_LARGEST_ROW = 1 << 30
+_UNREADABLE = (SyntaxError, TokenError, TypeError, KeyError, RecursionError)
+"""What numpy's reading of a damaged header ends in: it evaluates a Python literal."""
 
 
 class RowWriter:
@@ -71,7 +76,7 @@ class RowReader:
             version = npy.read_magic(file)
             read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, fortran, self.dtype = read(file)
-        except (ValueError, EOFError) as error:
+        except (ValueError, EOFError, *_UNREADABLE) as error:
             raise BadRequest(
                 f"{name} is not an array that numpy saved.", hint="Save it with numpy.save."
             ) from error
@@ -106,6 +111,12 @@ def _check(name: str, shape: tuple[int, ...], *, fortran: bool, dtype: np.dtype)
         raise BadRequest(
             f"{name} holds Python objects, which are not opened.",
             hint="Save plain numbers: numpy.asarray(samples, dtype='float32').",
+        )
+    if min(shape, default=1) < 0 or not 0 < math.prod(shape[1:]) * dtype.itemsize <= _LARGEST_ROW:
+        raise BadRequest(
+            f"{name} has samples of the shape {list(shape[1:])[:8]} and type {dtype}, which is "
+            "nothing, or more than a sample can be.",
+            hint=f"A sample has from 1 up to {_LARGEST_ROW:,} bytes.",
         )
     if not shape:
         raise BadRequest(

@@ -59,8 +59,13 @@ class Archive:
         return self.root + name in self.members
 
     def read(self, name: str, limit: int) -> bytes:
-        """A member whole. Raises InvalidModel when it is larger than ``limit`` bytes."""
-        info = self.members[name]
+        """A member whole. Raises InvalidModel when it is missing or has more than ``limit``."""
+        info = self.members.get(name)
+        if info is None:
+            raise InvalidModel(
+                f"{name} is missing in this zip.",
+                hint="Bring every file of the model, as its own library wrote them.",
+            )
         if info.file_size > limit:
             raise InvalidModel(
                 f"{name} in this zip has {info.file_size:,} bytes; at most {limit:,} are expected.",

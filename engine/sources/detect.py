@@ -38,6 +38,8 @@ _CLAIMS = {
     ".bin": ("state_dict",),
     ".ckpt": ("state_dict",),
     ".keras": ("keras",),
+    ".h5": ("keras",),
+    ".pb": ("savedmodel",),
     ".gguf": ("gguf",),
 }
 WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
@@ -197,7 +199,10 @@ def _of_protobuf(path: Path, size: int) -> str | None:
         return None
     if _ONNX_GRAPH in seen and (1 in seen or _ONNX_OPSETS in seen):
         return "onnx"
-    return "savedmodel" if seen == [1, 2] and path.read_bytes()[:3] == b"\x08\x01\x12" else None
+    if seen != [1, 2]:
+        return None
+    with path.open("rb") as file:
+        return "savedmodel" if file.read(3) == b"\x08\x01\x12" else None
 
 
 def _skip_field(file: BinaryIO, size: int) -> int:

@@ -59,8 +59,8 @@ def _with_ranges(program: Any, signature: Signature) -> Signature:
 
 
 def _check(source: archive.Archive, scratch: Path) -> None:
-    """Every member by its place; an unknown place is refused."""
-    for name in source.names:
+    """Every member by its place, for PyTorch reads them all; an unknown place is refused."""
+    for name in source.members:
         inner = name.removeprefix(source.root)
         if not _MEMBERS.fullmatch(inner):
             raise UnsafeModel(
@@ -74,6 +74,8 @@ def _check(source: archive.Archive, scratch: Path) -> None:
             programs.check_payload(source.read(name, _PROGRAM_LIMIT), inner)
         elif inner.startswith("data/sample_inputs/"):
             _check_samples(source.read(name, _SAMPLE_LIMIT), scratch / "samples.pt")
+        else:
+            pickles.check_member(source, name)
 
 
 def _check_samples(data: bytes, scratch: Path) -> None:

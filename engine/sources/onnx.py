@@ -68,14 +68,27 @@ def recognise(found: Found, wanted: Wanted, out: Path, progress: Progress) -> Re
 def _graph_file(found: Found, scratch: Path) -> Path:
     """The ``.onnx`` file itself: unpacked first when it came in a zip."""
     if found.path.is_dir():
-        return next(iter(sorted(found.path.glob("*.onnx"))))
+        return _only_graph(found.path)
     with found.path.open("rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
     if not zipped:
         return found.path
     with archive.opened(found.path) as source:
         source.extract(scratch)
-    return next(iter(sorted(path for path in scratch.iterdir() if path.suffix.lower() == ".onnx")))
+    return _only_graph(scratch)
+
+
+def _only_graph(folder: Path) -> Path:
+    """The graph at the top of a folder. Raises InvalidModel where it lies deeper."""
+    graph = next(
+        (path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".onnx"), None
+    )
+    if graph is None:
+        raise InvalidModel(
+            "The .onnx file lies in a folder of its own, beside other files.",
+            hint="Put the .onnx file at the top, its external data beside it.",
+        )
+    return graph
 
 
 def _parse(graph: Path) -> Any:
@@ -113,9 +126,7 @@ def _graphs(graph: Any, depth: int = 0) -> Iterator[Any]:
 def _check_operators(proto: Any) -> None:
     """Refuse operators of domains that need a library of their own, by name."""
     local = {(item.domain, item.name) for item in proto.functions}
-    nodes = [node for graph in _graphs(proto.graph) for node in graph.node]
-    nodes += [node for function in proto.functions for node in _function_nodes(function)]
-    for node in nodes:
+    for node in (node for holder in _holders(proto) for node in holder.node):
         own = node.domain in _OWN_DOMAINS or (node.domain, node.op_type) in local
         if not own:
             raise UnsupportedModel(
@@ -124,15 +135,16 @@ def _check_operators(proto: Any) -> None:
             )
 
 
-def _function_nodes(function: Any) -> Iterator[Any]:
-    for graph in _graphs(function):
-        yield from graph.node
+def _holders(proto: Any) -> Iterator[Any]:
+    """Everything with nodes: the graph, functions, what is for training, and what is in them."""
+    training = (part for one in proto.training_info for part in (one.initialization, one.algorithm))
+    for root in (proto.graph, *proto.functions, *training):
+        yield from _graphs(root)
 
 
 def _tensors(proto: Any) -> Iterator[Any]:
     """Every tensor that is stored: initializers, sparse ones, and those in attributes."""
-    holders = [*_graphs(proto.graph), *(item for f in proto.functions for item in _graphs(f))]
-    for holder in holders:
+    for holder in _holders(proto):
         if hasattr(holder, "initializer"):
             yield from holder.initializer
             for sparse in holder.sparse_initializer:
@@ -181,7 +193,8 @@ def _bytes_of(tensor: Any) -> int:
     if tensor.data_type not in onnx.helper.get_all_tensor_dtypes():
         raise _refused(tensor.name, "declares an unknown type")
     kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    packed = {onnx.TensorProto.INT4: 2, onnx.TensorProto.UINT4: 2, onnx.TensorProto.FLOAT4E2M1: 2}
+    proto = onnx.TensorProto
+    packed = {proto.INT4: 2, proto.UINT4: 2, proto.FLOAT4E2M1: 2, proto.INT2: 4, proto.UINT2: 4}
     return int(-(-count // packed.get(tensor.data_type, 1)) * (kind.itemsize or 1))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.errors import InvalidModel, UnsafeModel
 from engine.lazy import require
 from engine.sources import archive
+from engine.sources.words import one_line
 
 _STREAM_LIMIT = 256 << 20
 _PROBE = 64 << 20
@@ -21,6 +22,8 @@ _LEGACY_STREAMS = 5
 """torch's file before zips: magic, protocol, system, the object, the storage keys; then bytes."""
 
 _PICKLE_START = re.compile(rb"\x80[\x02-\x05]")
+_TEXT_PICKLE_LIMIT = 64 << 10
+"""Protocols 0 and 1 begin like anything; what reads as one to its end within this is one."""
 _NAMED_LIKE_PICKLES = (".pkl", ".pickle", ".p", ".joblib", ".dill")
 
 # Beyond picklescan's own list: what weights_only=True accepts and cannot call with effect.
@@ -44,25 +47,31 @@ MODULE_HINT = (
 
 def check_archive(source: archive.Archive, *, scripted: bool = False) -> int:
     """Scan every pickle in a zip, whatever it is called; gives how many. Raises UnsafeModel."""
-    scanned = 0
-    for name, info in source.members.items():
-        with source.open(name) as member:
-            start = member.read(4)
-        called = name.endswith(_NAMED_LIKE_PICKLES)
-        if start.startswith(b"PK\x03\x04"):
-            raise UnsafeModel(
-                f"The entry {name[:80]!r} is an archive inside the archive.",
-                hint="Bring the inner model by itself.",
-            )
-        if not called and not _PICKLE_START.match(start):
-            continue
-        if called and info.file_size > _STREAM_LIMIT:
-            raise _too_large(name, info.file_size)
-        with source.open(name) as member:
-            data = member.read(_STREAM_LIMIT if called else _PROBE)
-        check_bytes(data, name, scripted=scripted, must_parse=called)
-        scanned += 1
-    return scanned
+    return sum(check_member(source, name, scripted=scripted) for name in source.members)
+
+
+def check_member(source: archive.Archive, name: str, *, scripted: bool = False) -> bool:
+    """Scan one entry of a zip if it is a pickle; gives whether it is. Raises UnsafeModel."""
+    with source.open(name) as member:
+        start = member.read(_TEXT_PICKLE_LIMIT)
+    called, size = name.endswith(_NAMED_LIKE_PICKLES), source.members[name].file_size
+    if start.startswith(b"PK\x03\x04"):
+        raise UnsafeModel(
+            f"The entry {name[:80]!r} is an archive inside the archive.",
+            hint="Bring the inner model by itself.",
+        )
+    if not called and not _looks_pickled(start, name):
+        return False
+    if called and size > _STREAM_LIMIT:
+        raise _too_large(name, size)
+    with source.open(name) as member:
+        data = member.read(_STREAM_LIMIT if called else _PROBE)
+    check_bytes(data, name, scripted=scripted, must_parse=called)
+    return True
+
+
+def _looks_pickled(start: bytes, name: str) -> bool:
+    return bool(_PICKLE_START.match(start)) or _end_of_pickle(io.BytesIO(start), name) is not None
 
 
 def check_legacy(path: Path) -> None:
@@ -129,7 +138,7 @@ def _is_known_bad(scanner: object, text: str) -> bool:
 
 
 def _dotted(text: str) -> str:
-    return text.replace(" ", ".")[:120]
+    return one_line(text.replace(" ", "."), 120)
 
 
 def _end_of_pickle(stream: io.BytesIO, name: str) -> int | None:

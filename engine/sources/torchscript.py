@@ -49,8 +49,9 @@ def recognise(found: Found, wanted: Wanted, out: Path, progress: Progress) -> Re
 
 def _check_code(source: archive.Archive) -> None:
     """Refuse operators that reach for files, and ones that are not PyTorch's own."""
-    for name in source.names:
-        if not name.startswith(f"{source.root}code/") or not name.endswith(".py"):
+    # PyTorch takes the first folder it meets for the program's, whatever Assay makes of it.
+    for name in source.members:
+        if not name.endswith(".py"):
             continue
         text = source.read(name, _CODE_LIMIT).decode("utf-8", "replace")
         bad = _FORBIDDEN.search(text)

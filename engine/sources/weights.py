@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import InvalidModel, UnsafeModel
-from engine.sources import archive, pickles
+from engine.sources import archive, pickles, safetensors
 from engine.sources.words import quoted
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "params", "weights", "ema")
-_TENSOR_LIMIT = 200_000
 
 
 def read(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -29,6 +28,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    safetensors.check(path)
     try:
         tensors: dict[str, Any] = load_file(path)
     except (SafetensorError, ValueError, KeyError, OSError) as error:
@@ -106,9 +106,10 @@ def _tensors_of(loaded: Any) -> dict[str, Any]:
     # A checkpoint may hold a stray tensor beside the mapping that has the weights.
     if len(tensors) * 2 < len(loaded) or not tensors:
         return {}
-    if len(tensors) > _TENSOR_LIMIT:
+    if len(tensors) > safetensors.MOST_TENSORS:
         raise InvalidModel(
-            f"This state_dict has {len(tensors):,} tensors; at most {_TENSOR_LIMIT:,} are read.",
+            f"This state_dict has {len(tensors):,} tensors; at most {safetensors.MOST_TENSORS:,} "
+            "are read.",
             hint="Bring the weights of one model.",
         )
     for name, tensor in tensors.items():

@@ -115,6 +115,7 @@ def nan_at(*places: int) -> np.ndarray:
         ((pictures() * 255).astype(np.uint8), "are uint8; the model takes float32. They look like"),
         (np.array([{"a": 1}] * 3, object), "holds Python objects, which are not opened"),
         (np.float32(3), "is a single number"),
+        (np.zeros((9, 0), np.float32), r"samples of the shape \[0\].*which is nothing"),
         (np.asfortranarray(np.ones((5, 6))), "column by column"),
     ],
 )

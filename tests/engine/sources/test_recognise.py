@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.errors import BadRequest, InvalidModel
+from engine.errors import BadRequest, EngineError, InvalidModel, UnsafeModel, UnsupportedModel
 from engine.registry import open_runner
+from engine.settings import settings
 from engine.types import Artifact, RunnerOptions, Signature, TensorSpec
 from tests import models
 from tests.engine.sources.conftest import (
@@ -228,7 +229,6 @@ def tiny_bert(folder: Path) -> Path:
 
 def test_a_hugging_face_folder_as_a_zip(bring: Bring, tmp_path: Path, workspace: Path) -> None:
     folder = tiny_bert(tmp_path / "bert")
-    (folder / "extra.py").write_text("raise SystemExit('ran')")
     (folder / "vocab.txt").write_text("[UNK]\nword\n")
     path = zipped(
         tmp_path / "bert.zip", {item.name: item.read_bytes() for item in folder.iterdir()}
@@ -237,8 +237,38 @@ def test_a_hugging_face_folder_as_a_zip(bring: Bring, tmp_path: Path, workspace:
     assert (found["kind"], found["format"]) == ("huggingface", "torch")
     assert found["signature"]["inputs"][0]["name"] == "input_ids"
     assert found["signature"]["inputs"][0]["high"] == 40
-    assert any("was not run" in note for note in found["notes"])
     assert (workspace / "out" / found["path"] / "vocab.txt").read_text() == "[UNK]\nword\n"
+
+
+def test_a_hugging_face_folder_with_code_is_refused_until_code_is_allowed(
+    bring: Bring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny_bert(tmp_path / "bert")
+    (folder / "extra.py").write_text("raise SystemExit('ran')")
+    with pytest.raises(UnsupportedModel, match=r"'extra.py'") as caught:
+        bring(folder)
+    assert "torch.export" in caught.value.hint
+    monkeypatch.setenv("ASSAY_ALLOW_MODEL_CODE", "1")
+    settings.cache_clear()
+    assert any("was not run" in note for note in bring(folder)["notes"])
+
+
+@pytest.mark.parametrize(
+    ("entry", "error", "said"),
+    [
+        ({"auto_map": {"AutoModel": "mine.Mine"}}, UnsupportedModel, "auto_map"),
+        ({"_attn_implementation_internal": "them/kernel"}, UnsafeModel, "them/kernel"),
+        ({"text_config": {"attn_implementation": "a/b"}}, UnsafeModel, "a/b"),
+    ],
+)
+def test_a_config_that_asks_for_code_is_refused(
+    bring: Bring, tmp_path: Path, entry: dict[str, object], error: type[EngineError], said: str
+) -> None:
+    folder = tiny_bert(tmp_path / "bert")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | entry))
+    with pytest.raises(error, match=said):
+        bring(folder)
 
 
 def test_a_tokenizer_reached_through_a_link_stays_where_it_is(tmp_path: Path) -> None:

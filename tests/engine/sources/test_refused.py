@@ -214,6 +214,27 @@ def test_custom_operators_are_named(bring: Bring, tmp_path: Path) -> None:
     assert "com.example.mine::MatMul" in refused(bring, path, UnsupportedModel).message
 
 
+def test_custom_operators_are_named_where_only_training_has_them(
+    bring: Bring, tmp_path: Path
+) -> None:
+    model = onnx_model()
+    model.training_info.add().algorithm.node.add(op_type="Steal", domain="com.example.mine")
+    path = tmp_path / "c.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert "com.example.mine::Steal" in refused(bring, path, UnsupportedModel).message
+
+
+def test_a_zip_whose_graph_lies_deeper_than_its_other_files(bring: Bring, tmp_path: Path) -> None:
+    members = {"notes.txt": b"x", "inside/model.onnx": onnx_model().SerializeToString()}
+    path = zipped(tmp_path / "m.zip", members)
+    assert "at the top" in refused(bring, path, InvalidModel).hint
+
+
+def test_a_keras_file_without_its_config(bring: Bring, tmp_path: Path) -> None:
+    path = zipped(tmp_path / "m.keras", {"model.weights.h5": b"x"})
+    assert "config.json is missing" in refused(bring, path, InvalidModel).message
+
+
 def test_a_graph_that_is_not_valid_names_the_reason(bring: Bring, tmp_path: Path) -> None:
     model = onnx_model()
     model.graph.node[1].input[0] = "nowhere"
