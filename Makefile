@@ -1,7 +1,7 @@
 PORT ?= 8501
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help env run test check format conformance pictures bench clean
+.PHONY: help env run test check format hostile fuzz conformance pictures bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,14 @@ format: ## let ruff format and fix what it can
 	@scripts/environment dev
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
+
+hostile: ## every hostile file the whole way, not one a family (minutes)
+	@scripts/environment dev
+	$(PYTHON) -m pytest tests/hostile/test_corpus.py --whole
+
+fuzz: ## damaged bytes for every parser, fifty times as many as in a test run (minutes)
+	@scripts/environment dev
+	ASSAY_FUZZ=3000 $(PYTHON) -m pytest tests/hostile/test_fuzz.py --timeout=7200
 
 conformance: ## ONNX's own cases through the lowering to TensorFlow, counted (minutes)
 	@scripts/environment dev

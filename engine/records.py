@@ -23,13 +23,19 @@ def dump(record: Any) -> Any:
     return _converter.unstructure(record)
 
 
-def parse(kind: type[T], data: Any) -> T:
-    """``data`` as a ``kind``. Raises BadRequest naming every field that does not fit."""
+def parse(kind: type[T], data: Any, *, hint: str = "") -> T:
+    """``data`` as a ``kind``. Raises BadRequest (with ``hint``) naming every wrong field."""
     try:
         return _converter.structure(data, kind)
     except ClassValidationError as error:
         problems = "; ".join(transform_error(error)[:5])
-        raise BadRequest(f"This is not a {kind.__name__}: {problems}.") from error
+        raise BadRequest(f"This is not a {kind.__name__}: {problems}.", hint=hint) from error
+    except (AttributeError, TypeError, ValueError) as error:
+        # What is no mapping at all is not validated, but stumbled over.
+        found = type(data).__name__
+        raise BadRequest(
+            f"This is not a {kind.__name__}: it has no fields, it is a {found}.", hint=hint
+        ) from error
 
 
 def dumps(record: Any) -> str:

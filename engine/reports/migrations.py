@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,10 @@ MAX_BYTES = 64 * 1024**2
 """The largest report that is read: a rigorous measurement of ten variants is far below it."""
 
 _LARGEST = 2**62
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Signs that steer a terminal, turn text round, or are no text: no report of ours holds one."""
 _NOT_A_REPORT = "This is not an Assay report"
 _HINT = "Import the JSON file that a report's Export button gave."
 
@@ -75,7 +80,7 @@ def loads(text: str) -> Report:
         raise BadRequest(f"{_NOT_A_REPORT}: it is nested too deeply.", hint=_HINT) from error
     except ValueError as error:
         raise BadRequest(f"{_NOT_A_REPORT}: {error}.", hint=_HINT) from error
-    report = load(document)
+    report = load(_readable(document))
     try:
         dumps(report)  # 1e999 is read as infinity; what the store holds was checked on its way in
     except ValueError as error:
@@ -99,9 +104,20 @@ def load(document: Any) -> Report:
         )
     for step in range(version, SCHEMA_VERSION):
         document = {**_migrated(step, document), "schema_version": step + 1}
-    report = parse(Report, document)
+    report = parse(Report, document, hint=_HINT)
     _check_consistent(report)
     return report
+
+
+def _readable(value: Any) -> Any:
+    """The same values, their texts without signs that nobody sees."""
+    if isinstance(value, str):
+        return _UNSEEN.sub("", value)
+    if isinstance(value, list):
+        return [_readable(item) for item in value]
+    if isinstance(value, dict):
+        return {_UNSEEN.sub("", key): _readable(item) for key, item in value.items()}
+    return value
 
 
 def _migrated(step: int, document: dict[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Case:
 
     ``family`` is the row of the corpus in the research this follows. A file that ends as ``DONE``
     holds something that Assay keeps as data, or runs only where it can do nothing; the web refuses
-    one ``AT_THE_DOOR``.
+    one ``AT_THE_DOOR``. ``called`` is the name it is uploaded under, where no disk takes that name.
     """
 
     family: int
@@ -46,6 +46,7 @@ class Case:
     ends: tuple[str, ...]
     said: str = ""
     architecture: str | None = "digits"
+    called: str | None = None
 
 
 def corpus() -> tuple[Case, ...]:

@@ -12,10 +12,34 @@ import pytest
 
 from engine.settings import settings
 from tests.e2e.conftest import serving
-from tests.hostile.case import Traps
+from tests.hostile.case import Case, Traps, corpus
 
 SECRET = "hunter2-4f1c9b7d"
 """What the secret file and the host's environment hold; it may turn up nowhere."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole", action="store_true", help="every hostile file, not one a family")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the corpus one file a family, unless all are asked for; what is left out is counted."""
+    if config.getoption("--whole", default=False):
+        return
+    first: dict[int, Case] = {}
+    for case in corpus():
+        first.setdefault(case.family, case)
+    left_out = [item for item in items if (case := case_of(item)) and case not in first.values()]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """The hostile file that a test is about; None for any other test."""
+    found = getattr(item, "callspec", None)
+    case = found.params.get("case") if found else None
+    return case if isinstance(case, Case) else None
 
 
 @dataclass(frozen=True)

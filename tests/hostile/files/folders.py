@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.hostile.case import DONE, Case, Traps
-from tests.hostile.files.pickles import Runs
+from tests.hostile.case import Case, Traps
+from tests.hostile.files.pickles import INVALID, Runs
 
 BERT = {
     "model_type": "bert", "architectures": ["BertForSequenceClassification"], "hidden_size": 16,
@@ -58,36 +58,52 @@ def _templates(traps: Traps) -> dict[str, bytes | str]:
     return {"model.safetensors": _weights(), "tokenizer_config.json": json.dumps(told)}
 
 
+def _own_code(folder: Path, traps: Traps) -> Path:
+    path = folder / "model.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("model.py", f"import os\nos.system({traps.command!r})\n")
+        file.writestr("weights.safetensors", _weights())
+    return path
+
+
 def _bare(traps: Traps) -> dict[str, bytes | str]:
     return {"model.safetensors": _weights()}
 
 
-FAILS = ("invalid_model", "unsupported", "unsafe_model", "bad_request")
 CASES = [
     Case(
         29,
         "code named by auto_map",
         _zip(_code, auto_map={"AutoModel": "modeling_mine.Mine"}),
-        (*FAILS, DONE),
-        "",
+        ("unsupported",),
+        "modeling_mine.py",
+        None,
+    ),
+    Case(
+        29,
+        "code that only config.json names",
+        _zip(_bare, auto_map={"AutoModel": "somebody/else--modeling.Mine"}),
+        ("unsupported",),
+        "auto_map",
         None,
     ),
     Case(
         29,
         "an attention from the hub",
         _zip(_bare, _attn_implementation_internal="somebody/evil-kernel"),
-        (*FAILS, DONE),
-        "",
+        ("unsafe_model",),
+        "somebody/evil-kernel",
         None,
     ),
     Case(29, "weights that are a pickle", _zip(_pickled), ("unsafe_model",), "system", None),
-    Case(29, "a chat template with a path", _zip(_templates), (*FAILS, DONE), "", None),
+    Case(29, "a chat template with a path", _zip(_templates), INVALID, "do not fit", None),
     Case(
         29,
         "a class that is not of transformers",
         _zip(_bare, architectures=["os.system"]),
-        FAILS,
-        "",
+        INVALID,
+        "do not fit",
         None,
     ),
+    Case(29, "a model.py", _own_code, ("unsafe_model",), "switched off", None),
 ]

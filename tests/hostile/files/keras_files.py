@@ -11,7 +11,6 @@ from typing import Any
 from tests.hostile.case import Case, Traps
 
 UNSAFE, INVALID = ("unsafe_model",), ("invalid_model",)
-OTHER = ("unsafe_model", "unsupported")
 
 
 def _sequential(*layers: dict[str, Any]) -> dict[str, Any]:
@@ -57,6 +56,28 @@ def _elsewhere(path: Path) -> None:
     with h5py.File(path, "w") as file:
         group = file.create_group("layers/dense/vars")
         group.create_dataset("0", (4, 2), "f4", external=[("/etc/passwd", 0, 32)])
+        group.create_dataset("1", data=[0.0, 0.0])
+
+
+def _linked(path: Path) -> None:
+    """A link of HDF5 to what lies in another file."""
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        group = file.create_group("layers/dense/vars")
+        group["0"] = h5py.ExternalLink("/etc/passwd", "/x")
+        group["1"] = h5py.ExternalLink("/etc/passwd", "/y")
+
+
+def _virtual(path: Path) -> None:
+    """A dataset of HDF5 that is made of another file's."""
+    import h5py
+
+    layout = h5py.VirtualLayout((4, 2), "f4")
+    layout[:] = h5py.VirtualSource("/etc/passwd", "x", (4, 2))
+    with h5py.File(path, "w") as file:
+        group = file.create_group("layers/dense/vars")
+        group.create_virtual_dataset("0", layout)
         group.create_dataset("1", data=[0.0, 0.0])
 
 
@@ -108,11 +129,13 @@ def _file_of_tensorflow(traps: Traps) -> dict[str, Any]:
 
 CASES = [
     Case(23, "a Lambda layer", _keras(_lambda), UNSAFE, "Lambda"),
-    Case(23, "a Lambda layer in the older format", _older, ("unsafe_model", "unsupported")),
-    Case(23, "a layer that is os.system", _keras(_system), OTHER, "'os'"),
+    Case(23, "a Lambda layer in the older format", _older, ("unsupported",), "HDF5"),
+    Case(23, "a layer that is os.system", _keras(_system), ("unsupported",), "'os'"),
     Case(23, "a layer that loads a folder", _keras(_file_of_tensorflow), UNSAFE, "TFSMLayer"),
     Case(24, "a config that inflates", _inflating, UNSAFE, "bomb"),
-    Case(25, "weights in another file", _keras(_dense, weights=_elsewhere), UNSAFE + INVALID),
+    Case(25, "weights in another file", _keras(_dense, weights=_elsewhere), INVALID, "Not allowed"),
+    Case(25, "weights behind a link", _keras(_dense, weights=_linked), UNSAFE + INVALID),
+    Case(25, "weights borrowed from a file", _keras(_dense, weights=_virtual), UNSAFE + INVALID),
     Case(
         25,
         "64 GB of weights in a few bytes",

@@ -13,7 +13,6 @@ NAMES = (
     "<img src=x onerror=alert(1)>",
     "![x](http://127.0.0.1:1/x.png)",
     "</script><script>alert(1)</script>",
-    "a\u202egnp.exe",
     '=HYPERLINK("http://127.0.0.1:1")',
     '"]; URL="javascript:alert(1)',
 )
@@ -52,6 +51,16 @@ def _called(name: str) -> Callable[[Path, Traps], Path]:
     return make
 
 
+def _cut(eighths: int) -> Callable[[Path, Traps], Path]:
+    def make(folder: Path, traps: Traps) -> Path:
+        data = onnx_model().SerializeToString()
+        path = folder / "model.onnx"
+        path.write_bytes(data[: len(data) * eighths // 8])
+        return path
+
+    return make
+
+
 def _flipped(folder: Path, traps: Traps) -> Path:
     data = bytearray(onnx_model().SerializeToString())
     for at in range(100, len(data), 97):
@@ -62,15 +71,22 @@ def _flipped(folder: Path, traps: Traps) -> Path:
 
 
 CASES = [
-    *(Case(33, f"an input called {name}", _named(name), (DONE, *INVALID), "") for name in NAMES),
+    *(Case(33, f"an input called {name}", _named(name), (DONE,)) for name in NAMES),
+    Case(33, "an input that turns the text round", _named("a\u202egnp.exe"), INVALID, "unreadable"),
+    Case(33, "an input of a million signs", _named("x" * 1_000_000), INVALID, "unreadable"),
     Case(34, "nothing", _bytes(b"", "model.onnx"), (AT_THE_DOOR,), "empty"),
     Case(
         34, "a web page", _bytes(b"<!DOCTYPE html><html></html>", "model.pt"), INVALID, "web page"
     ),
     Case(34, "a program", _bytes(b"\x7fELF" + bytes(60), "model.onnx"), INVALID, "program"),
     Case(34, "noise", _bytes(bytes(range(256)) * 9, "model.bin"), INVALID),
-    Case(34, "bytes flipped all over", _flipped, (*INVALID, "unsupported", DONE)),
+    Case(34, "bytes flipped all over", _flipped, (*INVALID, "unsupported")),
+    *(Case(34, f"cut after {part} eighths", _cut(part), INVALID) for part in range(1, 8)),
     Case(34, "two endings", _called("model.safetensors.pt"), (DONE,)),
     Case(35, "a name of emoji", _called("🤖💥.onnx"), (DONE,)),
+    *(
+        Case(35, f"the name {name[:20]!r}", _called("model.onnx"), (DONE,), called=name)
+        for name in ("../../etc/x.onnx", "a\0b.onnx", "x" * 300, "CON", "..", "\n\n", "\ud800.onnx")
+    ),
     Case(35, "a name that a shell would run", _called("$(touch x); `id`.onnx"), (DONE,)),
 ]

@@ -91,6 +91,16 @@ def _under_a_picture(folder: Path, traps: Traps) -> Path:
     return path
 
 
+def _oldest(folder: Path, traps: Traps) -> Path:
+    import torch
+
+    path = folder / "weights.pt"
+    torch.save(_weights(), path)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("weights/notes.txt", pickle.dumps(Runs(os.system, traps.command), 0))
+    return path
+
+
 def _wrong_checksum(folder: Path, traps: Traps) -> Path:
     import torch
 
@@ -201,6 +211,7 @@ CASES = [
     Case(5, "a call whose answer is dropped", _raw(_popped), UNSAFE, "system"),
     Case(5, "a call before a broken end", _raw(_broken_tail), UNSAFE, "system"),
     Case(6, "a pickle called a picture", _under_a_picture, UNSAFE, "system"),
+    Case(6, "a pickle of the oldest kind called a text", _oldest, UNSAFE, "system"),
     Case(6, "a wrong checksum", _wrong_checksum, INVALID),
     Case(7, "an array of objects", _object_array, INVALID, "numpy array"),
     Case(8, "a storage of another size", _storage_mismatch, INVALID),
