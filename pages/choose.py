@@ -6,6 +6,7 @@ import streamlit as st
 
 import engine
 from pages.components import guide, shell, state, tree
+from pages.components.text import plain
 
 shell.guard()
 walk = engine.walk(state.answers_in_url())
@@ -20,7 +21,7 @@ def loaded() -> engine.Model | None:
         return engine.model(wanted)
     except engine.NotFound as error:
         state.show_model(None)
-        st.warning(str(error))
+        st.warning(plain(str(error)))
         return None
 
 

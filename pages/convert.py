@@ -8,6 +8,7 @@ import engine
 from engine import ConvertRequest, JobState, Model, Target
 from pages.components import artifacts, data, job, passes, picker, shell, state, submission, trial
 from pages.components import options as choosing
+from pages.components.text import plain
 
 shell.guard()
 
@@ -68,10 +69,10 @@ if job_id:
     failures = view.result.get("failures", {})
     for key, sentence in failures.items():
         label = engine.label_of(engine.parse_target(key))
-        st.error(f"{label} was not made.", icon=":material/error:")
+        st.error(f"{plain(label)} was not made.", icon=":material/error:")
         st.text(sentence)
     for note in view.result.get("notes", ()):
-        st.info(note, icon=":material/info:")
+        st.info(plain(note), icon=":material/info:")
     if view.state is JobState.DONE and not failures:
         st.success(job.ended_well(view), icon=":material/verified:")
 

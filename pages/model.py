@@ -9,6 +9,7 @@ import streamlit as st
 import engine
 from engine import ImportRequest, JobState, Model, NotFound
 from pages.components import anatomy, bring, graph, job, shell, state, submission, trial
+from pages.components.text import plain
 
 shell.guard()
 
@@ -48,7 +49,7 @@ def current() -> Model | None:
         return engine.model(wanted)
     except NotFound as error:
         state.show_model(None)
-        st.warning(error.message)
+        st.warning(plain(error.message))
         return None
 
 
@@ -83,7 +84,7 @@ if job_id:
         follow(job_id)
     except NotFound as error:
         state.show_job(None)
-        st.warning(error.message)
+        st.warning(plain(error.message))
 model = None if job_id else current()
 if model:
     show(model)

@@ -52,7 +52,7 @@ def verdict(found: Figures) -> None:
 def measured(found: Figures, drawn: charts.Charts) -> None:
     """The comparison: table first, then latency, reference, memory, and how the run went."""
     table.grid(table.of_text(found.verdicts))
-    st.caption(found.verdicts.note)
+    st.caption(plain(found.verdicts.note))
     st.subheader("Latency", anchor="latency")
     st.caption("Median of all inferences; the whisker is the 95 % interval. Shorter is faster.")
     charts.draw(drawn.latency, "latency", behind="")

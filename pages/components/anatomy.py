@@ -87,7 +87,7 @@ def _edited(model: Model) -> Signature | None:
     try:
         edited = signature.editor(own.inputs, f"{state.SIGNATURE}-{model.id}", fixed=True)
     except BadRequest as error:
-        st.error(error.message)
+        st.error(plain(error.message))
         st.text(error.hint)
         return None
     if edited.inputs == own.inputs:

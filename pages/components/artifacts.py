@@ -7,6 +7,7 @@ import streamlit as st
 import engine
 from engine import Artifact, Verdict, Verification
 from pages.components import graph, language, layers, quality, slowness, state
+from pages.components.text import plain
 
 _BADGES = {
     Verdict.EXACT: ("Exact", ":material/verified:", "green"),
@@ -26,7 +27,7 @@ def card(artifact: Artifact, verification: Verification | None) -> None:
     with st.container(border=True):
         label = engine.list_formats()[artifact.format].named(artifact)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{label}** · {megabytes(artifact.size_bytes)}")
+            st.markdown(f"**{plain(label)}** · {megabytes(artifact.size_bytes)}")
             _badge(verification)
             st.space("stretch")
             graph.of_artifact(artifact)

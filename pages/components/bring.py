@@ -162,6 +162,6 @@ def _given(way: str) -> Signature | None:
     try:
         return signature.editor((signature.EXAMPLE,), f"{state.SIGNATURE}-{way}")
     except BadRequest as error:
-        st.error(error.message)
+        st.error(plain(error.message))
         st.text(error.hint)
         return None

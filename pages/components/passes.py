@@ -12,6 +12,7 @@ import engine
 from engine import Change, Estimate, Model, Pass, Reach, Target
 from pages.components import options, shell, state, table
 from pages.components.artifacts import megabytes
+from pages.components.text import plain
 
 AS_IS = ""
 _KINDS = {
@@ -119,7 +120,7 @@ def _particulars(one: Pass, reach: _Reach) -> None:
     for name, found in reach.items():
         said = found[one.name].reason.removeprefix(one.sentence).strip()
         if found[one.name].reachable and said:
-            st.caption(f"On {formats[name].label}: {said}")
+            st.caption(f"On {formats[name].label}: {plain(said)}")
 
 
 def _closed(names: Sequence[str], reach: _Reach) -> None:

@@ -19,7 +19,7 @@ def model() -> Model:
             known = (engine.model(wanted), *known)
         except NotFound as error:
             state.show_model(None)
-            st.warning(str(error))
+            st.warning(plain(str(error)))
     if not known:
         st.info("No model has been brought yet.", icon=":material/info:")
         st.page_link(

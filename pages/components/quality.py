@@ -24,7 +24,7 @@ def in_report(found: Figures) -> None:
         st.subheader("Quality", anchor="quality")
         for label, sentence, _ in found.quality.rows:
             st.markdown(f"**{plain(label)}** · {plain(sentence)}")
-        st.caption(found.quality.note)
+        st.caption(plain(found.quality.note))
     st.subheader("Numerics", anchor="numerics")
     if found.language:
         table.grid(table.of_text(found.language))

@@ -9,6 +9,7 @@ import streamlit as st
 import engine
 from engine import EngineError, Report
 from pages.components import state
+from pages.components.text import plain
 
 EXPIRIES: dict[str, int | None] = {
     "1 day": 1,
@@ -50,7 +51,7 @@ def dialog(report_id: str) -> None:
         try:
             made = engine.share(report_id, EXPIRIES[expiry])
         except EngineError as error:
-            st.error(str(error), icon=":material/error:")
+            st.error(plain(str(error)), icon=":material/error:")
             return
         origin = _origin()
         query = "&".join(f"{k}={v}" for k, v in state.link(share=made.token).items())

@@ -71,7 +71,7 @@ def _answer(trial: str) -> None:
         view = engine.job(trial)
     except NotFound as error:
         state.show_trial(None)
-        st.warning(error.message)
+        st.warning(plain(error.message))
         return
     if view.state.ended:
         _whole(view)
