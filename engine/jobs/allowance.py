@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ MOST_PROCESSES = 512
 _LEFT = 16
 """A sixteenth of the machine stays for the system, the host and the web process."""
 _LEAST = GIB
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+_OWN = ("RssAnon", "RssShmem")
 _GROUP = Path("/sys/fs/cgroup")
 
 
@@ -24,8 +23,9 @@ _GROUP = Path("/sys/fs/cgroup")
 class Taken:
     """By a process and all below it: CPU time in clock ticks, own memory in bytes, processes.
 
-    Own memory is what is resident and not backed by a file: mapped weights and libraries can be
-    taken back by the kernel at any time.
+    Own memory is what is resident and not backed by a file, shared memory too: mapped weights and
+    libraries can be taken back by the kernel at any time. What a child shares with its parent since
+    their fork counts for both.
     """
 
     ticks: int
@@ -55,15 +55,21 @@ def taken(pid: int) -> Taken:
         here = Path(f"/proc/{waiting.pop()}")
         try:
             fields = (here / "stat").read_text().rpartition(")")[2].split()
-            resident, shared = (here / "statm").read_text().split()[1:3]
+            held = _held(here / "status")
             lists = [file.read_text() for file in here.glob("task/*/children")]
         except OSError:
             continue
         seen += 1
         ticks += sum(map(int, fields[11:15]))
-        memory_bytes += (int(resident) - int(shared)) * _PAGE
+        memory_bytes += held
         waiting += [int(child) for listed in lists for child in listed.split()]
     return Taken(ticks, memory_bytes, seen)
+
+
+def _held(status: Path) -> int:
+    """Anonymous and shared memory of one process; nothing of one that is only a name any more."""
+    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return sum(int(fields.get(name, "0 kB").split()[0]) * 1024 for name in _OWN)
 
 
 def check(found: Taken, most_bytes: int) -> None:

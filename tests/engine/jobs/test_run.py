@@ -108,6 +108,7 @@ def test_a_worker_may_not_take_more_memory_than_its_limit(probe: Probe) -> None:
     ("do", "how", "words"),
     [
         ("hoard", Reason.OUT_OF_MEMORY, r"had taken 0\.\d GiB of memory, and may take 0\.5 GiB"),
+        ("share", Reason.OUT_OF_MEMORY, r"had taken 0\.\d GiB of memory, and may take 0\.5 GiB"),
         ("multiply", Reason.UNSAFE_MODEL, "more than 512 processes"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import resource
 import signal
@@ -91,6 +92,16 @@ def _hoard(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return {"ended": [child.wait() for child in children]}
 
 
+def _share(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Memory shared with nobody: no limit of a process counts it."""
+    held = [mmap.mmap(-1, 200 * 1024**2) for _ in range(4)]
+    for one in held:
+        for start in range(0, len(one), 4096):
+            one[start] = 1
+    time.sleep(600)
+    return {}
+
+
 def _multiply(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Processes by the thousand: the half of a fork bomb that can be counted."""
     for _ in range(2000):
@@ -163,6 +174,7 @@ _ACTS: dict[str, Callable[[Mapping[str, Any], Context], dict[str, Any]]] = {
     "greedy": _greedy,
     "hoard": _hoard,
     "multiply": _multiply,
+    "share": _share,
     "nan": _nan,
     "flood": _flood,
     "child": _child,
