@@ -1,6 +1,7 @@
 """Our own speed and memory: every benchmark in this folder that is not long, or those named.
 
 python -m benchmarks [name …]
+python -m benchmarks fidelity [part …] [--minutes N]
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 
 import benchmarks
 
-LONG = ("llama7b", "passes")
+LONG = ("fidelity", "llama7b", "observer", "passes")
 """Run by name alone: much disk, or most of an hour, and the README's tables renewed."""
 
 
@@ -22,6 +23,9 @@ def main() -> None:
         for entry in pkgutil.iter_modules(benchmarks.__path__)
         if not entry.name.startswith("_") and entry.name not in ("served", "strangers")
     ]
+    if sys.argv[1:2] == ["fidelity"]:
+        importlib.import_module("benchmarks.fidelity").main(sys.argv[2:])
+        return
     for name in sys.argv[1:] or [name for name in known if name not in LONG]:
         if name not in known:
             sys.exit(f"There is no benchmark {name!r}. There are: {', '.join(known)}.")

@@ -1,0 +1,68 @@
+"""A/A: the same artifact twice. How often is it called faster or slower than itself?
+
+Every other trial has a load that switches on half-way, on one CPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.fidelity.results import Trial
+from benchmarks.fidelity.subjects import converted
+from benchmarks.fidelity.trials import STANDARD, load, measured
+from engine.bench.verdicts import delta_of, ratio_of
+from engine.verify.wilson import wilson
+
+PROOF = "A model against itself, half of the trials with a load that begins half-way"
+WANTED = "at most 5 % called faster or slower"
+TRIALS = 40
+_SAMPLES = ("resnet50", "digits")
+
+
+def trial(number: int, home: Path) -> Trial:
+    """One measurement of the standard preset, of one artifact under two names."""
+    sample, loaded = _SAMPLES[number // 2 % len(_SAMPLES)], number % 2 == 1
+    artifact = converted(sample, "onnx")
+    half = STANDARD.rounds
+    with load() as beside:
+
+        def when(blocks: int) -> None:
+            if loaded and blocks >= half:
+                beside.begin()
+
+        found = measured(
+            {"one": replace(artifact, id="one"), "two": replace(artifact, id="two")},
+            STANDARD,
+            seed=100 + number,
+            when=when,
+        )
+    ratio = ratio_of(found.blocks, "one", "two", delta=delta_of(found))
+    if ratio is None:
+        raise SystemExit("Two rounds are needed for a comparison.")
+    return {
+        "sample": sample,
+        "loaded": loaded,
+        "verdict": ratio.verdict,
+        "ratio": [ratio.value, ratio.low, ratio.high],
+        "rounds": ratio.rounds,
+        "discarded": len({b.round for b in found.blocks if b.discarded}),
+    }
+
+
+def summary(trials: list[Trial]) -> str:
+    """How many were called different, and how often the interval left out 1."""
+    if not trials:
+        return "not run yet"
+    parts = []
+    for loaded, words in ((False, "quiet"), (True, "load half-way")):
+        own = [one for one in trials if one["loaded"] == loaded]
+        wrong = sum(one["verdict"] in ("faster", "slower") for one in own)
+        parts.append(f"{words} {wrong} of {len(own)}")
+    wrong = sum(one["verdict"] in ("faster", "slower") for one in trials)
+    missed = sum(not one["ratio"][1] <= 1 <= one["ratio"][2] for one in trials)
+    low, high = wilson(wrong, len(trials))
+    return (
+        f"{100 * wrong / len(trials):.1f} % [{100 * low:.1f}, {100 * high:.1f}] called different "
+        f"({'; '.join(parts)}); the interval left out 1 in {missed}"
+    )
