@@ -6,14 +6,14 @@ import streamlit as st
 
 import engine
 from engine import JobState, MeasureRequest, Model
-from pages.components import job, picker, shell, state, submission
+from pages.components import job, live, picker, shell, state, submission
 
 shell.guard()
 
 PRESETS = {
-    "quick": "5 rounds, about a minute. Enough to see large differences.",
-    "standard": "12 rounds, some minutes. The default for a decision.",
-    "rigorous": "24 rounds, long. For figures you publish.",
+    "quick": "5 rounds, about a minute. Enough to see differences of 10 % and more.",
+    "standard": "12 rounds, or 8 when nothing is open; some minutes. The default for a decision.",
+    "rigorous": "24 rounds and a control that tells the noise of this machine. To publish.",
 }
 
 
@@ -56,6 +56,9 @@ def form(model: Model) -> None:
             threads = st.number_input(
                 "Threads, the same for every format", min_value=1, max_value=cores, value=cores
             )
+            alone_too = cores > 1 and st.checkbox(
+                "Also with one thread on one CPU: the steadier figure, in twice the time"
+            )
         if st.form_submit_button("Measure", type="primary"):
             if not (chosen or alone) or not batches:
                 st.error("Pick at least one artifact and one batch size.")
@@ -66,6 +69,7 @@ def form(model: Model) -> None:
                 preset=preset,
                 batches=tuple(sorted(batches)),
                 threads=int(threads),
+                one_thread_too=alone_too,
                 advice=engine.advice_for(model, state.answers()),
                 failures={
                     artifact.target.key: found.sentence
@@ -76,23 +80,6 @@ def form(model: Model) -> None:
             submission.queue(engine.submit_measure, request)
 
 
-@st.fragment(run_every=3.0)
-def live(job_id: str) -> None:
-    """Block medians so far, as a table: cheap to draw, so that it does not disturb."""
-    rows = engine.job(job_id).result.get("live", {}).get("variants", [])
-    if rows:
-        st.dataframe(
-            rows,
-            hide_index=True,
-            column_config={
-                "label": "What",
-                "p50_ms": st.column_config.NumberColumn("Median so far (ms)", format="%.2f"),
-                "blocks_ms": st.column_config.LineChartColumn("Each block's median (ms)"),
-            },
-            column_order=["label", "p50_ms", "blocks_ms"],
-        )
-
-
 shell.header(
     "Measure",
     "Latency, throughput and memory on this machine, in fresh processes and interleaved rounds.",
@@ -101,7 +88,7 @@ model = picker.model()
 job_id = state.job_id()
 view = job.show(job_id) if job_id else None
 if view and not view.state.ended:
-    live(view.id)
+    live.show(view.id)
 else:
     if view and view.state is JobState.DONE:
         st.success("Measured.", icon=":material/check_circle:")

@@ -174,6 +174,8 @@ def _view(row: JobRow, *, with_log: bool) -> JobView:
         message = _NO_HOST
     elif row.state is JobState.QUEUED and (lacking := waiting.lacks(row.request)):
         message = f"{_ELSEWHERE} Here: {lacking}."
+    elif row.state is JobState.QUEUED:
+        message = waiting.behind(row) or message
     return JobView(
         id=row.id,
         kind=row.kind,

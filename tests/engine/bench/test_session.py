@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,11 +12,22 @@ from typing import Any
 
 import pytest
 
-from engine.bench import canary, session
-from engine.bench.model import MeasurePlan, Preset, Variant
-from engine.bench.plan import rounds
+from engine.bench import canary, session, verdicts
+from engine.bench.evidence import gate_failures
+from engine.bench.model import (
+    Block,
+    GateReading,
+    Measurement,
+    MeasurePlan,
+    MemoryPass,
+    NoiseFloor,
+    Preset,
+    Variant,
+)
+from engine.bench.plan import make_plan, rounds
 from engine.errors import ConversionError, TaskCancelled
 from engine.jobs.protocol import Task
+from engine.records import dump, parse
 from engine.types import Artifact, Signature, TensorSpec
 from tests.models import eager, task_folder
 
@@ -147,41 +159,6 @@ def test_a_cancelled_job_ends(model: Artifact, tmp_path: Path) -> None:
         measured(model, InProcess(tmp_path, failing={"b": TaskCancelled()}))
 
 
-@pytest.mark.parametrize(
-    ("spoiled", "why"),
-    [
-        ({"steal_share": 0.05}, "hypervisor took 5.0 %"),
-        ({"canary_ns": [5_000_000, 6_000_000]}, "20 % longer"),
-        ({"psi_share": 0.3, "others_cpus": 0.8}, "0.8 CPUs busy"),
-        ({"throttled": 3}, "stopped the process 3 times"),
-    ],
-)
-def test_a_round_with_outside_evidence_is_replaced_whole(
-    model: Artifact, tmp_path: Path, spoiled: Mapping[str, Any], why: str
-) -> None:
-    found = measured(model, InProcess(tmp_path, spoiled={1: spoiled}))
-    discarded = [block for block in found.blocks if block.discarded]
-    assert {block.round for block in discarded} == {1}
-    assert len(discarded) == 2
-    assert all(why in (block.discarded or "") for block in discarded)
-    assert len({b.round for b in found.blocks if not b.discarded}) == 4
-
-
-def test_a_model_whose_own_threads_wait_is_not_discarded(model: Artifact, tmp_path: Path) -> None:
-    own = {"psi_share": 0.9, "others_cpus": 0.02}
-    found = measured(model, InProcess(tmp_path, spoiled={1: own}))
-    assert not [block for block in found.blocks if block.discarded]
-
-
-def test_a_machine_that_never_rests_ends_after_half_as_many_more_rounds(
-    model: Artifact, tmp_path: Path
-) -> None:
-    steps = InProcess(tmp_path, spoiled={index: {"steal_share": 0.5} for index in range(99)})
-    found = measured(model, steps)
-    assert len({block.round for block in found.blocks}) == 6
-    assert len({block.round for block in found.blocks if not block.discarded}) == 4
-
-
 def test_inputs_are_the_same_for_a_variant_that_names_them_otherwise() -> None:
     from engine.bench.measure import make_feeds
     from engine.verify.inputs import feed
@@ -197,3 +174,175 @@ def test_inputs_are_the_same_for_a_variant_that_names_them_otherwise() -> None:
     for one, other in zip(first, second, strict=True):
         assert (one["x"] == other["input.1"]).all()
     assert not (first[0]["x"] == first[1]["x"]).all()
+
+
+def reading(**changed: Any) -> dict[str, Any]:
+    """A look at a machine at rest, in JSON, with what is changed in it."""
+    calm: dict[str, Any] = {
+        "canary_ns": [25_000_000, 25_100_000, 24_900_000],
+        "cpus": 2,
+        "psi_avg10": 0.0,
+        "steal_share": 0.0,
+        "load1": 0.2,
+        "others_cpus": 0.0,
+        "memory_available": 8 * 1024**3,
+        "memory_needed": 1024**3,
+        "disk_free": 8 * 1024**3,
+        "disk_needed": 0,
+    }
+    return calm | changed
+
+
+@dataclass
+class Told(InProcess):
+    """Runs no task: looks, medians in ms by variant and weights are told beforehand."""
+
+    looks: list[dict[str, Any]] = field(default_factory=list)
+    medians: Mapping[str, float] = field(default_factory=dict)
+    ended: Mapping[str, Exception] = field(default_factory=dict)
+
+    def run(self, task: Task) -> dict[str, Any]:
+        self.ran.append(task)
+        if task.name in self.ended:
+            raise self.ended[task.name]
+        if task.name == "baseline":
+            return {"peak_bytes": 100}
+        if task.name == "memory":
+            key = task.request["variant"]
+            return {"memory": dump(MemoryPass(key, 100, 200, 300, 50, 60))}
+        if task.name == "gate":
+            asked = sum(one.name == "gate" for one in self.ran) - 1
+            return {"reading": self.looks[asked] if self.looks else reading()}
+        key, index = task.request["variant"], task.request["round"]
+        level = self.medians[key] * 1e6 * (1 + 0.002 * math.sin(index + len(key)))
+        samples = tuple(int(level * (1 + 0.001 * math.cos(n))) for n in range(50))
+        block = Block(
+            key, index, 0.1, 0.1, 0.1, samples[:3], samples, 0.5, 0, (5_000_000, 5_000_000),
+            0.0, 0.0, 0.1,
+        )  # fmt: skip
+        return {"block": dump(block) | self.spoiled.get(index, {})}
+
+
+def told(tmp_path: Path, steps: Told, preset: str, floor: NoiseFloor | None = None) -> Measurement:
+    original = eager(tmp_path / "model")
+    variants = (
+        Variant("a", "original", "torch", "PyTorch", 1, 1, True),
+        Variant("b", "other", "torch", "Other", 1, 1),
+    )
+    artifacts = {name: replace(original, id=name) for name in ("original", "other")}
+    made = make_plan(variants, preset, seed=1)
+    return session.run(steps, made, artifacts, original.signature, floor)
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "why"),
+    [
+        ({"steal_share": 0.05}, "hypervisor took 5.0 %"),
+        ({"canary_ns": [5_000_000, 6_000_000]}, "20 % longer"),
+        ({"psi_share": 0.3, "others_cpus": 0.8}, "0.8 CPUs busy"),
+        ({"throttled": 3}, "stopped the process 3 times"),
+    ],
+)
+def test_a_round_with_outside_evidence_is_replaced_whole(
+    tmp_path: Path, spoiled: Mapping[str, Any], why: str
+) -> None:
+    steps = Told(tmp_path, medians={"a": 10, "b": 5}, spoiled={1: spoiled})
+    found = told(tmp_path, steps, "quick")
+    discarded = [block for block in found.blocks if block.discarded]
+    assert {block.round for block in discarded} == {1}
+    assert len(discarded) == 2
+    assert all(why in (block.discarded or "") for block in discarded)
+    assert len({b.round for b in found.blocks if not b.discarded}) == 5
+
+
+def test_a_model_whose_own_threads_wait_is_not_discarded(tmp_path: Path) -> None:
+    own = {"psi_share": 0.9, "others_cpus": 0.02}
+    steps = Told(tmp_path, medians={"a": 10, "b": 5}, spoiled={1: own})
+    assert not [block for block in told(tmp_path, steps, "quick").blocks if block.discarded]
+
+
+def test_a_machine_that_never_rests_ends_after_half_as_many_more_rounds(tmp_path: Path) -> None:
+    stolen = {index: {"steal_share": 0.5} for index in range(99)}
+    steps = Told(tmp_path, medians={"a": 10.3, "b": 10}, spoiled=stolen)
+    found = told(tmp_path, steps, "standard")
+    assert len({block.round for block in found.blocks}) == 18
+    assert len({block.round for block in found.blocks if not block.discarded}) == 12
+
+
+def test_a_restless_machine_gets_more_looks_and_is_then_measured_all_the_same(
+    tmp_path: Path,
+) -> None:
+    noisy = reading(canary_ns=[25_000_000, 31_000_000, 40_000_000])
+    steps = Told(tmp_path, medians={"a": 10, "b": 5}, looks=[noisy] * 4)
+    found = told(tmp_path, steps, "standard")
+    assert [task.request["pause_s"] for task in steps.ran if task.name == "gate"] == [0, 10, 10, 10]
+    assert [len(look.canary_ns) for look in found.gate] == [3] * 4
+    assert found.blocks
+    assert steps.shown[0]["live"]["restless"]
+
+
+def test_a_machine_that_comes_to_rest_is_not_asked_again(tmp_path: Path) -> None:
+    steps = Told(tmp_path, medians={"a": 10, "b": 5}, looks=[reading(steal_share=0.2), reading()])
+    found = told(tmp_path, steps, "standard")
+    assert len(found.gate) == 2
+    assert gate_failures(found.gate[0]) and not gate_failures(found.gate[-1])
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"canary_ns": [100, 104, 96, 104, 96]}, "fixed work varied"),
+        ({"canary_ns": [100] * 9 + [120]}, "1.20× the fastest"),
+        ({"steal_share": 0.03}, "hypervisor took 3.0 %"),
+        ({"psi_avg10": 0.4, "others_cpus": 0.9}, "waited for a CPU 40 %"),
+        ({"load1": 1.5, "others_cpus": 0.9}, "load was 1.5 on 2 CPUs"),
+        ({"memory_available": 1024**2}, "of memory were free"),
+        ({"disk_free": 0, "disk_needed": 1024**3}, "of disk were free"),
+    ],
+)
+def test_the_gate_says_which_reading_failed(changed: dict[str, Any], words: str) -> None:
+    (said,) = gate_failures(parse(GateReading, reading(**changed)))
+    assert words in said
+
+
+def test_averages_that_our_own_work_made_do_not_fail_the_gate() -> None:
+    own = reading(load1=1.9, psi_avg10=0.5, others_cpus=0.02)
+    assert gate_failures(parse(GateReading, own)) == ()
+
+
+def test_it_ends_at_the_checkpoint_when_nothing_is_open(tmp_path: Path) -> None:
+    found = told(tmp_path, Told(tmp_path, medians={"a": 10, "b": 5}), "standard")
+    assert found.stopped_at == 8
+    assert len({block.round for block in found.blocks}) == 8
+
+
+def test_it_goes_on_where_a_ratio_lies_on_the_edge_of_the_band(tmp_path: Path) -> None:
+    found = told(tmp_path, Told(tmp_path, medians={"a": 10.3, "b": 10}), "standard")
+    assert found.stopped_at is None
+    assert len({block.round for block in found.blocks}) == 12
+
+
+def test_a_noise_floor_of_the_host_widens_the_band(tmp_path: Path) -> None:
+    floor = NoiseFloor(0.04, 24, "here", "2026-01-01T00:00:00+00:00")
+    found = told(tmp_path, Told(tmp_path, medians={"a": 10.3, "b": 10}), "standard", floor)
+    assert found.stopped_at == 8, "what was open at 3 % is settled at twice 4 %"
+    assert verdicts.delta_of(found) == pytest.approx(0.08)
+
+
+def test_the_rigorous_preset_measures_the_original_against_itself(tmp_path: Path) -> None:
+    steps = Told(tmp_path, medians={"a": 10, "b": 5, "a-control": 10})
+    found = told(tmp_path, steps, "rigorous")
+    own = verdicts.control_ratio(found.plan, found.blocks)
+    assert own is not None and own.verdict == "equivalent"
+    assert 0 < verdicts.floor_share(own) < 0.01
+    weighed = {task.request["variant"] for task in steps.ran if task.name == "memory"}
+    assert weighed == {"a", "b"}, "a control is not weighed"
+
+
+@pytest.mark.parametrize("phase", ["baseline", "memory", "gate", "block"])
+def test_it_can_be_cancelled_in_every_phase(tmp_path: Path, phase: str) -> None:
+    steps = Told(tmp_path, medians={"a": 10, "b": 5}, ended={phase: TaskCancelled()})
+    with pytest.raises(TaskCancelled):
+        told(tmp_path, steps, "standard")
+    assert steps.ran[-1].name == phase
+    assert not any(task.repeatable for task in steps.ran)

@@ -9,6 +9,7 @@ from statistics import median
 import numpy as np
 import pytest
 
+from engine.bench.model import GateReading
 from engine.reports.export import export_json
 from engine.reports.figures import figures
 from engine.reports.migrations import loads
@@ -42,6 +43,35 @@ def test_every_figure_can_be_computed_again_from_the_exported_json() -> None:
     logs = np.log(medians[0]) - np.log(medians[1])
     means = [(a + b) / 2 for place, a in enumerate(logs) for b in logs[place:]]
     assert second.ratio.value == pytest.approx(np.exp(np.median(means)))
+
+
+def test_a_rigorous_record_gives_the_same_figures_again_and_its_control_is_no_variant() -> None:
+    made = report(preset="rigorous")
+    assert made.measurement is not None
+    noisy = GateReading((10, 20, 10), 2, 0.0, 0.0, 0.1, 0.0, None, 0, 0, 0)
+    spoiled = replace(made, measurement=replace(made.measurement, gate=(noisy,), stopped_at=12))
+    found = figures(spoiled)
+    assert figures(loads(export_json(spoiled))) == found
+    assert [v.name for v in found.variants] == [
+        "PyTorch (eager), original",
+        "ONNX Runtime",
+        "TorchScript",
+    ]
+    assert {v.grade for v in found.variants} == {"C"}
+    assert any("Noisy machine: before timing" in warning for warning in found.warnings)
+    settings = dict(found.environment[1].rows)
+    assert "the original against itself" in settings["Noise floor"]
+    assert "settled with 99 % confidence" in settings["Rounds"]
+    assert "noisy" in settings["Machine before timing"]
+
+
+def test_what_cannot_be_told_apart_shares_a_rank() -> None:
+    found = figures(report({"torch": 70.0, "onnx": 35.0, "torchscript": 35.2}, preset="standard"))
+    assert [(v.format, v.rank) for v in found.variants] == [
+        ("torch", 3),
+        ("onnx", 1),
+        ("torchscript", 1),
+    ]
 
 
 def test_memory_is_above_the_import_and_the_first_answer_is_the_sum() -> None:
