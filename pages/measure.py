@@ -17,6 +17,19 @@ PRESETS = {
 }
 
 
+def extent() -> tuple[list[int], int, bool]:
+    """Batch sizes, threads, and whether one thread is measured beside them."""
+    batches = st.multiselect("Batch sizes", [1, 2, 4, 8, 16, 32], default=[1])
+    cores = engine.cores()
+    threads = st.number_input(
+        "Threads, the same for every format", min_value=1, max_value=cores, value=cores
+    )
+    alone_too = cores > 1 and st.checkbox(
+        "Also with one thread on one CPU: the steadier figure, in twice the time"
+    )
+    return batches, int(threads), alone_too
+
+
 def form(model: Model) -> None:
     """What to measure and how; submitting puts the job into the URL."""
     pairs = engine.artifacts_of(model.id)
@@ -51,14 +64,7 @@ def form(model: Model) -> None:
             horizontal=False,
         )
         with st.expander("Batch sizes and threads"):
-            batches = st.multiselect("Batch sizes", [1, 2, 4, 8, 16, 32], default=[1])
-            cores = engine.cores()
-            threads = st.number_input(
-                "Threads, the same for every format", min_value=1, max_value=cores, value=cores
-            )
-            alone_too = cores > 1 and st.checkbox(
-                "Also with one thread on one CPU: the steadier figure, in twice the time"
-            )
+            batches, threads, alone_too = extent()
         if st.form_submit_button("Measure", type="primary"):
             if not (chosen or alone) or not batches:
                 st.error("Pick at least one artifact and one batch size.")
@@ -68,7 +74,7 @@ def form(model: Model) -> None:
                 artifact_ids=tuple(chosen),
                 preset=preset,
                 batches=tuple(sorted(batches)),
-                threads=int(threads),
+                threads=threads,
                 one_thread_too=alone_too,
                 advice=engine.advice_for(model, state.answers()),
                 failures={
