@@ -11,6 +11,7 @@ EngineError                     a sentence for a person: what was wanted, what w
 ├── NotFound                    an id that nothing answers to
 ├── UploadError                 an upload that was refused; carries the HTTP status
 ├── StorageFull                 no room left on the disk
+├── LibraryUnusable             the database or its folder cannot be read, or written
 └── TaskFailed                  an isolated task ended badly; carries its ``Reason``
     └── TaskCancelled           a person stopped it
 
@@ -122,6 +123,10 @@ class StorageFull(EngineError):
         hint: str = "Free some space (old reports and models can be deleted) and try again.",
     ) -> None:
         super().__init__(message, hint=hint)
+
+
+class LibraryUnusable(EngineError):
+    """The database, or the folder it lies in, cannot be read or written. Nothing was changed."""
 
 
 class TaskFailed(EngineError):

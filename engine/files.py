@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.errors import StorageFull
+from engine.errors import LibraryUnusable, StorageFull
+from engine.failpoints import failpoint
 
 _CHUNK = 1 << 20
 
@@ -44,7 +45,10 @@ def publish(made: Path, home: Path) -> None:
     its host died finds what it left. Where ``home`` is there already, nothing is done: homes are
     named by the hash of their content.
     """
+    failpoint("publish: begun")
     if home.exists():
+        with disk_errors():
+            fsync(home.parent)  # whoever renamed it may have died before this
         return
     staging = home.with_name(f"{home.name}.part-{os.getpid()}-{threading.get_ident()}")
     with disk_errors():
@@ -52,14 +56,18 @@ def publish(made: Path, home: Path) -> None:
         shutil.rmtree(staging, ignore_errors=True)
         try:
             shutil.copytree(made, staging, copy_function=link_or_copy)
-            for item in files_of(staging):
-                _fsync(item)
+            failpoint("publish: linked")
+            for item in (*staging.rglob("*"), staging):
+                fsync(item)
+            failpoint("publish: written through")
             staging.rename(home)
+            failpoint("publish: renamed")
         except OSError:
             shutil.rmtree(staging, ignore_errors=True)
             if not home.exists():
                 raise
-        _fsync(home.parent)
+        fsync(home.parent)
+    failpoint("publish: kept")
 
 
 def link_or_copy(source: str, target: str) -> None:
@@ -80,8 +88,12 @@ def write_atomically(path: Path, text: str) -> None:
             with part.open("w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
+                failpoint("write: begun")
                 os.fsync(file.fileno())
+            failpoint("write: written through")
             part.rename(path)
+            failpoint("write: renamed")
+            fsync(path.parent)
         except OSError:
             part.unlink(missing_ok=True)
             raise
@@ -99,7 +111,16 @@ def disk_errors() -> Iterator[None]:
         raise
 
 
-def _fsync(path: Path) -> None:
+def unwritable(folder: Path, why: str) -> LibraryUnusable:
+    """The error of a data folder that this user, or this disk, does not let be written."""
+    return LibraryUnusable(
+        f"The data folder {folder} cannot be written ({why}).",
+        hint="Give the user who runs Assay the right to write there, or set ASSAY_DATA.",
+    )
+
+
+def fsync(path: Path) -> None:
+    """Have the disk keep a file's bytes, or the names in a folder, before going on."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

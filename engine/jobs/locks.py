@@ -7,6 +7,7 @@ so that new tasks queue up behind it rather than in front.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import tempfile
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from engine.files import unwritable
 from engine.settings import settings
 
 _POLL_S = 0.1
@@ -74,8 +76,16 @@ def lock_folder() -> Path:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    """A lock file, open; closing it lets the lock go. Never inherited by a worker."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    """A lock file, open; closing it lets the lock go. Never inherited by a worker.
+
+    Raises LibraryUnusable where it cannot be written.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES):
+            raise
+        raise unwritable(path.parent, error.strerror) from error
     try:
         yield handle
     finally:

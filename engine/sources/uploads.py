@@ -22,7 +22,8 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from engine.errors import NotFound, UploadError
-from engine.files import disk_errors, write_atomically
+from engine.failpoints import failpoint
+from engine.files import disk_errors, fsync, write_atomically
 from engine.records import dumps, parse
 from engine.settings import settings
 
@@ -181,7 +182,10 @@ def _finish(done: Upload, part: BinaryIO) -> Upload:
     with disk_errors():
         os.fsync(part.fileno())
         write_atomically(folder / _META, dumps(done))
+        failpoint("upload: described")
         (folder / _PART).rename(folder / _FILE)
+        failpoint("upload: renamed")
+        fsync(folder)
     return done
 
 

@@ -1,4 +1,8 @@
-"""The record of jobs that pages read. Every change is one statement, so that no two can cross."""
+"""The record of jobs that pages read. Every change is one statement, so that no two can cross.
+
+A job is queued, then running, then ended: a change of state says from where it may come, and one
+that comes from elsewhere changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,14 @@ from engine.jobs.protocol import JobState, StepView
 from engine.records import dump, parse
 from engine.store.database import insert_new, now, transaction
 from engine.store.schema import job as table
+
+_OPEN = (JobState.QUEUED, JobState.RUNNING)
+_COMES_FROM: Mapping[JobState, tuple[JobState, ...]] = {
+    JobState.RUNNING: _OPEN,  # running again: resumed by a host that came back
+    JobState.DONE: (JobState.RUNNING,),
+    JobState.FAILED: _OPEN,
+    JobState.CANCELLED: _OPEN,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +107,9 @@ def mark_handed_over(job_id: str) -> None:
 
 def start(job_id: str) -> bool:
     """Mark as running, also when it is resumed. False when it ended meanwhile (cancelled)."""
-    return _change(
+    return _move(
         job_id,
-        state=JobState.RUNNING.value,
+        JobState.RUNNING,
         started_at=sa.func.coalesce(table.c.started_at, now()),
     )
 
@@ -115,16 +127,17 @@ def finish(
     message: str = "",
     hint: str = "",
     result: Mapping[str, Any] | None = None,
-) -> None:
-    """End a job. The first end stands: a later one changes nothing."""
+) -> bool:
+    """End a job. The first end stands: False for a later one, and for one it cannot come to."""
     values: dict[str, Any] = {
-        "state": state.value,
         "reason": reason.value if reason else None,
         "message": message,
         "hint": hint,
         "ended_at": now(),
     }
-    _change(job_id, **values, **({} if result is None else {"result": dict(result)}))
+    if result is not None:
+        values["result"] = dict(result)
+    return _move(job_id, state, **values)
 
 
 def request_cancel(job_id: str) -> None:
@@ -153,10 +166,15 @@ def cancel_requested(job_id: str) -> bool:
         return bool(connection.scalar(query))
 
 
-def _change(job_id: str, **values: Any) -> bool:
-    """Change a job that has not ended. False when it has, or is not there."""
-    ended = [state.value for state in JobState if state.ended]
-    change = sa.update(table).where(table.c.id == job_id, table.c.state.not_in(ended))
+def _move(job_id: str, state: JobState, **values: Any) -> bool:
+    """Bring a job to a state. False where it is in none that leads there."""
+    return _change(job_id, _COMES_FROM[state], state=state.value, **values)
+
+
+def _change(job_id: str, states: tuple[JobState, ...] = _OPEN, **values: Any) -> bool:
+    """Change a job that is in one of these states. False when it is in none, or not there."""
+    within = table.c.state.in_([state.value for state in states])
+    change = sa.update(table).where(table.c.id == job_id, within)
     with transaction() as connection:
         return bool(connection.execute(change.values(**values)).rowcount)
 

@@ -113,6 +113,7 @@ def test_the_same_prompt_again_is_a_new_answer(writer: Model) -> None:
     first = client.submit_try(asked(writer))
     assert client.submit_try(asked(writer)) == first
     assert client.job(first).title == "Try GGUF Q8_0 of Writer"
+    store.jobs.start(first)
     store.jobs.finish(first, JobState.DONE, result={"text": "So."})
     assert client.submit_try(asked(writer)) == f"{first}-2"
 

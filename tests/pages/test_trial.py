@@ -54,6 +54,7 @@ def test_a_running_answer_shows_its_text_and_its_speed(writer: Model) -> None:
 
 def test_a_whole_answer_is_text_and_says_how_fast_it_came(writer: Model) -> None:
     job_id = queued(writer)
+    store.jobs.start(job_id)
     store.jobs.finish(job_id, JobState.DONE, result={"text": ANSWER, **FIGURES})
     app = opened("convert", model=writer.id, **{"try": job_id})
     assert not app.exception

@@ -48,6 +48,7 @@ def test_what_is_not_there_is_refused_before_it_is_queued(workspace: Path) -> No
 def test_an_import_stands_until_its_model_is_deleted(model_id: str) -> None:
     first = client.submit_import(SAMPLE)
     assert client.submit_import(SAMPLE) == first
+    store.jobs.start(first)
     store.jobs.finish(first, JobState.DONE, result={"model_id": model_id})
     assert client.submit_import(SAMPLE) == first
     store.models.delete(model_id)
@@ -62,10 +63,12 @@ def test_a_conversion_stands_when_everything_was_made_and_is_there(
     request = ConvertRequest(model_id, (Target("onnx"),))
     first = client.submit_convert(request)
     store.artifacts.save(an_artifact("a", workspace / "artifacts"), model_id)
+    store.jobs.start(first)
     store.jobs.finish(first, JobState.DONE, result={"artifacts": ["a"], "failures": {}})
     assert client.submit_convert(request) == first
     other = ConvertRequest(model_id, (Target("torchscript"),))
     failed = client.submit_convert(other)
+    store.jobs.start(failed)
     store.jobs.finish(
         failed, JobState.DONE, result={"artifacts": [], "failures": {"torchscript": "No."}}
     )
@@ -76,6 +79,7 @@ def test_a_done_measurement_is_measured_anew(model_id: str) -> None:
     request = MeasureRequest(model_id, ())
     first = client.submit_measure(request)
     assert client.submit_measure(request) == first
+    store.jobs.start(first)
     store.jobs.finish(first, JobState.DONE, result={"report_id": "r"})
     assert client.submit_measure(request) == f"{first}-2"
 
