@@ -111,7 +111,7 @@ def disk_errors() -> Iterator[None]:
         raise
 
 
-def unwritable(folder: Path, why: str) -> LibraryUnusable:
+def unwritable(folder: Path, why: object) -> LibraryUnusable:
     """The error of a data folder that this user, or this disk, does not let be written."""
     return LibraryUnusable(
         f"The data folder {folder} cannot be written ({why}).",

@@ -13,6 +13,11 @@ FLOORS: Mapping[str, tuple[str, str]] = {
     "keras": ("3.15", "safe mode let code through"),
     "transformers": ("5.10", "CVE-2026-9856: files were written outside the folder"),
     "picklescan": ("1.0.5", "every scan could be evaded"),
+    "tensorflow": ("2.12", "CVE-2023-25668: operators read outside their memory"),
+    "tensorflow-cpu": ("2.12", "CVE-2023-25668: operators read outside their memory"),
+    "llama-cpp-python": ("0.2.72", "CVE-2024-34359: the chat template of a file ran code"),
+    "pillow": ("12.1.1", "CVE-2026-25990: a PSD image was written outside its memory"),
+    "pyarrow": ("23.0.1", "CVE-2026-25087: an Arrow file was read into memory given back"),
     "streamlit": ("1.57", "the web before it was another"),
 }
 """By distribution: the version, and what was wrong before it."""

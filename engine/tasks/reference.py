@@ -31,7 +31,8 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     asked = cases.plans(artifact.signature, request["batches"])
     samples = _samples(request.get("data"), request.get("part", "evaluation"), artifact)
     if samples is not None:
-        asked += cases.plans_on_samples(samples, request["batches"])
+        asked += cases.plans_on_samples(samples.signature, samples.count, request["batches"])
+    real = samples.batch if samples is not None else None
     plans: list[cases.Plan] = []
     feeds, found, outputs = [], [], []
     refused: dict[str, EngineError] = {}
@@ -39,7 +40,7 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
         rows = cases.Rows(artifact.signature, runner.infer)
         for index, plan in enumerate(asked):
             context.progress(f"Running the original: {plan.label}", 0.8 * index / len(asked))
-            given = cases.feed_for(plan, artifact.signature, seed, samples)
+            given = cases.feed_for(plan, artifact.signature, seed, real)
             try:
                 made = runner.infer(given)
             except InvalidModel as error:

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 
-from engine.data.stored import StoredSamples
 from engine.errors import BadRequest
 from engine.feeds import under_names
 from engine.files import disk_errors
@@ -80,12 +79,11 @@ def plans(signature: Signature, batches: Iterable[int]) -> tuple[Plan, ...]:
     return tuple(found)
 
 
-def plans_on_samples(samples: StoredSamples, batches: Iterable[int]) -> tuple[Plan, ...]:
-    """What the model is really fed with, at every batch there are samples for."""
-    if samples.signature.batch_symbol is None:
-        return (Plan("real", _fixed_batch(samples.signature), {}),)
-    sizes = sorted(set(batches))
-    return tuple(Plan("real", batch, {}) for batch in sizes if batch <= samples.count)
+def plans_on_samples(signature: Signature, count: int, batches: Iterable[int]) -> tuple[Plan, ...]:
+    """What the model is really fed with, at every batch that ``count`` samples are enough for."""
+    if signature.batch_symbol is None:
+        return (Plan("real", _fixed_batch(signature), {}),)
+    return tuple(Plan("real", batch, {}) for batch in sorted(set(batches)) if batch <= count)
 
 
 def _fixed_batch(signature: Signature) -> int:
@@ -94,12 +92,12 @@ def _fixed_batch(signature: Signature) -> int:
 
 
 def feed_for(
-    plan: Plan, signature: Signature, seed: int, samples: StoredSamples | None = None
+    plan: Plan, signature: Signature, seed: int, real: Callable[[int], Feed] | None = None
 ) -> dict[str, np.ndarray]:
-    """The arrays of a case."""
+    """The arrays of a case; ``real`` gives the first so many samples."""
     if plan.kind == "real":
-        assert samples is not None, "a case on samples, and none were given"
-        return dict(samples.batch(plan.batch))
+        assert real is not None, "a case on samples, and none were given"
+        return dict(real(plan.batch))
     return feed(signature, plan.kind, plan.batch, seed, sizes=plan.sizes)
 
 
