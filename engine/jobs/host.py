@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-import shutil
 import signal
 import threading
 import time
@@ -30,7 +28,7 @@ from engine.jobs.protocol import JobState, StepView, Task
 from engine.jobs.steps import DirectSteps, clear_outputs
 from engine.records import parse
 from engine.settings import settings
-from engine.store import cleaning
+from engine.store import cleaning, orphans
 
 _log = logging.getLogger("assay.host")
 _QUEUES = ("convert", "measure:cpu", "try")
@@ -41,7 +39,6 @@ _SHOW_EVERY_S = 1.0
 _SHOW_TEXT_EVERY_S = 0.3
 _ASK_EVERY_S = 0.4
 _GOODBYE_S = 8.0
-_STAGING = re.compile(r"\.part-(\d+)-\d+$")
 
 stopping = threading.Event()
 
@@ -276,9 +273,6 @@ def clean() -> None:
 
 
 def sweep() -> None:
-    """Remove what a process that is gone was about to publish."""
-    for home in (settings().models_store, settings().artifacts_dir, settings().data_sets_dir):
-        for left in home.glob("*.part-*"):
-            found = _STAGING.search(left.name)
-            if found and not Path("/proc", found[1]).exists():
-                shutil.rmtree(left, ignore_errors=True)
+    """Remove what processes that are gone were about to publish, or never wrote down."""
+    for gone in orphans.sweep():
+        _log.info("Removed %s: whoever made it died before it was kept.", gone)

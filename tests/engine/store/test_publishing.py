@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from engine import store
 from engine.files import hash_path, publish
+from engine.jobs import host
 from engine.settings import settings
 from engine.sources import uploads
 from engine.store import orphans, schema
@@ -78,6 +79,14 @@ def test_what_a_living_process_is_about_to_publish_stays(workspace: Path) -> Non
     (gone := settings().artifacts_dir / "b.part-4194305-1").mkdir()
     assert orphans.sweep(older_than_s=0) == (gone,)
     assert mine.exists()
+
+
+def test_a_host_says_what_it_removes(workspace: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (gone := settings().artifacts_dir / "b.part-4194305-1").mkdir(parents=True)
+    with caplog.at_level("INFO", "assay.host"):
+        host.sweep()
+    assert not gone.exists()
+    assert f"Removed {gone}" in caplog.text
 
 
 def _folders() -> set[Path]:
