@@ -142,13 +142,12 @@ def finish(
 
 def request_cancel(job_id: str) -> None:
     """Ask for a job to stop: a queued one ends at once, a running one when its host sees it."""
-    changes = {"cancel_requested": True}
     with transaction() as connection:
         queued = connection.execute(
             sa.update(table)
             .where(table.c.id == job_id, table.c.state == JobState.QUEUED.value)
             .values(
-                **changes,
+                cancel_requested=True,
                 state=JobState.CANCELLED.value,
                 reason=Reason.CANCELLED.value,
                 message="Cancelled before it started.",
@@ -156,7 +155,7 @@ def request_cancel(job_id: str) -> None:
             )
         ).rowcount
     if not queued:
-        _change(job_id, **changes)
+        _change(job_id, cancel_requested=True)
 
 
 def cancel_requested(job_id: str) -> bool:
