@@ -9,6 +9,7 @@ from engine.changes import label_of
 from engine.data.drawn import RANDOM
 from engine.errors import BadRequest
 from engine.options import parse_target
+from engine.reports.forest import Forest, forest
 from engine.reports.model import Report
 from engine.reports.promises import Promise, promise_table, promises
 from engine.reports.protocol import protocol_warnings
@@ -54,6 +55,7 @@ class Figures:
     lineage: Table
     environment: tuple[Table, ...]
     takeaways: Takeaways
+    forest: Forest | None
     tradeoff: Tradeoff | None
     promises: tuple[Promise, ...]
     promise_table: Table
@@ -84,6 +86,7 @@ def figures(report: Report) -> Figures:
         lineage=lineage_table(report),
         environment=environment_tables(report),
         takeaways=takeaways(variants, blocks, beside),
+        forest=forest(variants),
         tradeoff=tradeoff(report, variants),
         promises=checked,
         promise_table=promise_table(checked),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "x")
 INK = {False: "#1B1F24", True: "#E6E8EB"}
 _BAR_PX = 62
+_SHADE = "rgba(122, 133, 144, 0.22)"
 _LOG_FROM = 6.0
 
 
@@ -64,6 +66,7 @@ class _Bar:
 class Charts:
     """Every chart of a report that measured something; one reference chart a founding table."""
 
+    forest: Chart | None
     latency: Chart
     distribution: Chart
     references: tuple[Chart, ...]
@@ -93,6 +96,7 @@ def _kept(
 def of_report(found: Figures, *, dark: bool) -> Charts:
     """All of them at once: building takes a tenth of a second, so that the result is kept."""
     return Charts(
+        forest=forest(found, dark=dark),
         latency=latency(found, dark=dark),
         distribution=distribution(found, dark=dark),
         references=tuple(reference(found, i, dark=dark) for i in range(len(found.references))),
@@ -107,6 +111,61 @@ def draw(chart: Chart, key: str, *, behind: str = "The figures behind this chart
     st.plotly_chart(chart.figure, alt=chart.alt, key=key, config={"displayModeBar": False})
     if behind:
         table.folded(behind, chart.table, f"{key}-figures")
+
+
+def forest(found: Figures, *, dark: bool) -> Chart | None:
+    """The speed of every variant against the original, with the band of equivalence."""
+    shown = found.forest
+    if shown is None:
+        return None
+    figure = go.Figure()
+    for at, row in enumerate(shown.rows):
+        for (x0, x1), line in ((shown.band, "dot"), ((1, 1), "solid")):
+            figure.add_shape(
+                x0=x0,
+                x1=x1,
+                y0=at - 0.17,
+                y1=at + 0.25,
+                fillcolor=_SHADE,
+                line={"color": "#7A8590", "width": 1, "dash": line},
+                layer="below",
+            )
+        ratio = row.ratio
+        bar = _Bar(row.name, ratio.value, ratio.verdict, row.colour, ratio.low, ratio.high)
+        figure.add_scatter(
+            x=[ratio.value],
+            y=[at],
+            name=html.escape(row.name),
+            mode="markers",
+            marker={
+                "color": paint(row.colour, dark),
+                "size": 12,
+                "symbol": SYMBOLS[row.colour % len(SYMBOLS)],
+            },
+            error_x=_whisker(bar, dark),
+            hovertemplate=f"{ratio.value:.2f}× [{ratio.low:.2f}, {ratio.high:.2f}]"
+            "<extra>%{fullData.name}</extra>",
+        )
+        figure.add_annotation(
+            x=0,
+            xref="paper",
+            y=at - 0.22,
+            text=f"{html.escape(row.name)}  <b>{ratio.value:.2f}× {ratio.verdict}</b>",
+            showarrow=False,
+            xanchor="left",
+            yanchor="bottom",
+            font={"size": 14, "color": INK[dark]},
+        )
+    figure.update_yaxes(visible=False, range=[len(shown.rows) - 0.6, -0.75])
+    figure.update_xaxes(
+        type="log",
+        range=[math.log10(end) for end in shown.span],
+        tickvals=list(shown.ticks),
+        ticktext=[f"{tick:.10g}×" for tick in shown.ticks],
+        showgrid=False,
+    )
+    drawn = laid_out(figure, _BAR_PX * len(shown.rows) + 50, top=10, legend=False)
+    return Chart(drawn, shown.sentence, found.verdicts)
 
 
 def latency(found: Figures, *, dark: bool) -> Chart:
@@ -301,11 +360,15 @@ def axes(figure: go.Figure, title: str, values: Iterable[float], *, across: bool
         update(tickvals=shown, ticktext=[f"{step:,.10g}" for step in shown])
 
 
-def laid_out(figure: go.Figure, height: int, *, top: int = 30, legend: bool = False) -> Picture:
+def laid_out(
+    figure: go.Figure, height: int, *, top: int = 30, legend: bool | None = None
+) -> Picture:
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 12, "t": top, "b": 36},
-        showlegend=legend or any(trace.type == "scatter" for trace in figure.data),
+        showlegend=any(trace.type == "scatter" for trace in figure.data)
+        if legend is None
+        else legend,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 14}},
         font={"size": 13},
         dragmode=False,

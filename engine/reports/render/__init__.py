@@ -38,6 +38,7 @@ def page_html(report: Report, share: Share | None = None, *, interactive: str | 
         share=share,
         interactive=interactive,
         chart={
+            "forest": Markup(charts.forest(found.forest)) if found.forest else "",
             "latency": Markup(charts.latency(found)),
             "memory": Markup(charts.memory(found)),
             "sizes": Markup(charts.sizes(found)),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from engine.reports import words
 from engine.reports.figures import Figures
+from engine.reports.forest import Forest, ForestRow
 from engine.reports.reference import ReferenceFigures
 from engine.reports.render.svg import element, path, picture, text, ticks
 from engine.reports.variants import VariantFigures
@@ -101,6 +102,11 @@ def reference_rows(found: Figures, beside: ReferenceFigures) -> str:
     return _both(tuple(shown), f"Reference, other machine ({beside.hardware}), in ms.")
 
 
+def forest(shown: Forest) -> str:
+    """The speed of every variant against the original, with the band of equivalence."""
+    return _each(lambda width, name: _forest(shown, width, name))
+
+
 def distribution(found: Figures) -> str:
     """The empirical distribution of every variant."""
     return _each(lambda width, name: _distribution(found, width, name))
@@ -148,9 +154,7 @@ def _bars(bars: tuple[Bar, ...], width: int, name: str, title: str) -> str:
 
 
 def _bar(bar: Bar, top: float, width: int, scale: float, stacked: bool) -> Iterable[str]:
-    most = 38 if stacked else 60
-    label = bar.label if len(bar.label) <= most else f"{bar.label[: most - 1]}…"
-    yield text(label, 0, top + 14, class_="label")
+    yield text(_shortened(bar.label, stacked), 0, top + 14, class_="label")
     if stacked:
         top += _LINE
         yield text(bar.shown, 0, top + 14, class_="value")
@@ -202,6 +206,53 @@ def _axis(values: list[float], start: float, end: float) -> Axis:
         if log
         else Axis(max(low - pad, low / 2), high + pad, start, end, log)
     )
+
+
+def _forest(shown: Forest, width: int, name: str) -> str:
+    stacked = name == "narrow"
+    row = _ROW + _LINE if stacked else _ROW
+    bottom = len(shown.rows) * row + 4.0
+    across = Axis(*shown.span, 8, width - 8, log=True)
+    drawn: list[str] = []
+    for value in shown.ticks:
+        x = across(value)
+        drawn.append(path(((x, bottom), (x, bottom + 5)), class_="grid"))
+        drawn.append(text(f"{value:.10g}×", x, bottom + 20, class_="tick", text_anchor="middle"))
+    for at, one in enumerate(shown.rows):
+        drawn += _forest_row(one, shown.band, at * row, width, across, stacked)
+    return picture(width, int(bottom) + 28, shown.sentence, *drawn, name=name)
+
+
+def _forest_row(
+    one: ForestRow,
+    band: tuple[float, float],
+    top: float,
+    width: int,
+    across: Axis,
+    stacked: bool,
+) -> Iterable[str]:
+    """Words above; beneath them the band, the line of no difference, the interval, the mark."""
+    yield text(_shortened(one.name, stacked), 0, top + 14, class_="label")
+    said = f"{words.times(one.ratio)} {one.ratio.verdict}"
+    if stacked:
+        top += _LINE
+        yield text(said, 0, top + 14, class_="value")
+    else:
+        yield text(said, width, top + 14, class_="value", text_anchor="end")
+    y = top + 32
+    left, right = map(across, band)
+    yield element("rect", x=left, y=y - 12, width=right - left, height=24, class_="band")
+    yield path(((across(1), y - 12), (across(1), y + 12)), class_="grid")
+    yield path(((across(one.ratio.low), y), (across(one.ratio.high), y)), class_="whisker")
+    for end in (across(one.ratio.low), across(one.ratio.high)):
+        yield path(((end, y - 5), (end, y + 5)), class_="whisker")
+    paint = f"fill c{one.colour % COLOURS}"
+    yield _mark(one.colour, across(one.ratio.value), y, class_=paint)
+
+
+def _shortened(label: str, stacked: bool) -> str:
+    most = 38 if stacked else 60
+    return label if len(label) <= most else f"{label[: most - 1]}…"
 
 
 def _distribution(found: Figures, width: int, name: str) -> str:

@@ -100,6 +100,28 @@ def test_bars_are_as_long_as_their_values() -> None:
     )
 
 
+def test_the_forest_puts_each_ratio_where_the_band_says_it_is() -> None:
+    shown = figures(report({"torch": 70.0, "onnx": 35.0, "torchscript": 70.0})).forest
+    assert shown is not None
+    assert all(shown.span[0] < row.ratio.low for row in shown.rows)
+    for picture in SVG.findall(charts.forest(shown)):
+        root = ElementTree.fromstring(picture)
+        assert "faster than the original" in (root[0].text or "")
+        band = root.find("{http://www.w3.org/2000/svg}rect")
+        assert band is not None and band.get("class") == "band"
+        left = float(band.get("x", "0"))
+        right = left + float(band.get("width", "0"))
+        marks = [
+            (mark.tag.rpartition("}")[2], float(mark.get("x") or 0) + 5)
+            for mark in root
+            if (mark.get("class") or "").startswith("fill") and mark.get("x")
+        ]
+        assert marks and all(kind == "rect" and x > right for kind, x in marks), "ONNX is outside"
+        diamonds = [m.get("points", "") for m in root if m.tag.endswith("polygon")]
+        (same,) = (float(points.split(",")[0]) for points in diamonds)
+        assert left <= same <= right, "an equal speed lies in the band"
+
+
 def test_reference_bars_are_hollow_and_never_among_the_measured() -> None:
     found = figures(report())
     measured = charts.measured_rows(found, found.references[0])
