@@ -72,7 +72,9 @@ def measured(found: Figures, drawn: charts.Charts) -> None:
             "its own; what compares is the speed against the first row."
         )
         charts.draw(drawn.references[index], f"reference-{index}")
-        st.text("\n".join(row.sentence for row in beside.rows if row.sentence))
+        st.text("\n".join(beside.sentences))
+        if beside.comparable:
+            table.folded("How comparable they are", beside.comparable, f"comparable-{index}")
     st.subheader("Claims, checked", anchor="claims")
     st.caption("What the founding document promises, held against this measurement.")
     table.folded("Every claim", found.promise_table, "claims")

@@ -110,7 +110,10 @@ def _tables(found: Figures) -> Iterable[Table]:
     yield found.start
     if found.tradeoff:
         yield found.tradeoff.table
-    yield from (reference.table for reference in found.references)
+    for reference in found.references:
+        yield reference.table
+        if reference.comparable:
+            yield reference.comparable
     yield found.promise_table
     yield from (judged.table for judged in found.verifications)
     if found.language:

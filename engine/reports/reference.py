@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from engine.bench.stats import Ratio
 from engine.knowledge import ReferenceTable, reference_tables
 from engine.reports import words
+from engine.reports.comparable import Pair, comparability, matches, pairs
 from engine.reports.model import Report
 from engine.reports.tables import Table
 from engine.reports.variants import VariantFigures
@@ -37,7 +38,11 @@ class ReferenceRow:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceFigures:
-    """A printed table that fits the device. ``same_model`` says whether it fits the model too."""
+    """A printed table that fits the device. ``same_model`` says whether it fits the model too.
+
+    ``pairs``: every two formats measured on both sides, of the same model alone. ``comparable``
+    scores each measured row, None without one.
+    """
 
     title: str
     hardware: str
@@ -45,6 +50,15 @@ class ReferenceFigures:
     same_model: bool
     rows: tuple[ReferenceRow, ...]
     table: Table
+    pairs: tuple[Pair, ...]
+    comparable: Table | None
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is said of two formats at a time; for another model, of each gain as a pattern."""
+        if self.pairs:
+            return tuple(pair.sentence for pair in self.pairs)
+        return tuple(row.sentence for row in self.rows if row.sentence)
 
 
 def references(
@@ -52,7 +66,7 @@ def references(
 ) -> tuple[ReferenceFigures, ...]:
     """Every printed table with CPU latencies, the ones of this very model first."""
     found = (
-        _beside(report, variants, table, column.id, column.hardware or "unnamed hardware")
+        _beside(report, variants, table, column.id, column.hardware)
         for table in reference_tables()
         for column in table.columns
         if column.quantity == "latency" and column.device == "cpu"
@@ -65,18 +79,23 @@ def _beside(
     variants: tuple[VariantFigures, ...],
     table: ReferenceTable,
     column: str,
-    hardware: str,
+    hardware: str | None,
 ) -> ReferenceFigures:
     same = _plain(table.model) in _plain(report.model.name)
     here = {v.format: v for v in reversed(variants) if v.batch == (table.batch or v.batch)}
     baseline = table.rows[0]
     original = here.get(baseline.format)
     comparable = original is not None and original.is_original
-    rows = []
+    named = hardware or "unnamed hardware"
+    rows, both, scored = [], [], []
     for row in table.rows:
         printed = row.values.get(column)
         against = None if row is baseline else _quotient(baseline.values.get(column), printed)
         measured = here.get(row.format) if row.precision is None else None
+        both.append((row.label, printed, measured))
+        if measured is not None and printed is not None:
+            shared = matches(report, table, row.precision, hardware, measured.batch)
+            scored.append((row.label, shared))
         ratio = measured.ratio if measured is not None and comparable else None
         rows.append(
             ReferenceRow(
@@ -91,11 +110,13 @@ def _beside(
         )
     return ReferenceFigures(
         title=table.title,
-        hardware=hardware,
+        hardware=named,
         model=table.model,
         same_model=same,
         rows=tuple(rows),
-        table=_as_table(table, hardware, tuple(rows), same),
+        table=_as_table(table, named, tuple(rows), same),
+        pairs=pairs(report, both) if same and variants else (),
+        comparable=comparability(table.title, scored) if scored else None,
     )
 
 

@@ -170,6 +170,38 @@ def test_the_printed_table_stays_apart_and_is_compared_by_speed() -> None:
     assert rows["TensorRT INT8"].measured_ms is None
 
 
+@pytest.mark.parametrize(
+    ("onnx", "outcome"),
+    [(60 / 145 * 95, "confirmed"), (100.0, "contradicted"), (43.2, "not decided")],
+)
+def test_two_formats_are_held_against_the_table(onnx: float, outcome: str) -> None:
+    (beside,) = figures(report({"torch": 70, "onnx": onnx, "torchscript": 60})).references
+    pair = next(p for p in beside.pairs if (p.faster, p.slower) == ("ONNX Runtime", "TorchScript"))
+    assert pair.printed == pytest.approx(145 / 95)
+    assert pair.measured.value == pytest.approx(60 / onnx, rel=0.03), "speed, first over second"
+    assert pair.outcome == outcome
+    assert pair.sentence.startswith("The table says ONNX Runtime is 1.53× TorchScript; here")
+    assert len(beside.pairs) == 3
+
+
+def test_every_missing_match_is_named_and_the_unknown_stays_unknown() -> None:
+    made = report()
+    assert made.measurement is not None
+    (beside,) = figures(made).references
+    assert beside.comparable is not None
+    _, score, cpu, threads, precision, batch = beside.comparable.rows[0]
+    assert (score, batch) == ("1 of 4 (2 unknown)", "same (1)")
+    assert cpu == "differs: Intel Xeon, here Example CPU"
+    assert threads == precision == "unknown: the reference does not say"
+    there = replace(made.measurement.environment, facts={"Processor": "Intel(R) Xeon(R) CPU E5"})
+    xeon = replace(made, measurement=replace(made.measurement, environment=there))
+    (beside,) = figures(xeon).references
+    assert beside.comparable is not None
+    assert beside.comparable.rows[0][1] == "2 of 4 (2 unknown)"
+    other = replace(made, model=replace(made.model, name="Digits"))
+    assert figures(other).references[0].pairs == (), "the table speaks of one model"
+
+
 def test_less_gain_than_printed_is_said() -> None:
     (beside,) = figures(report({"torch": 70, "onnx": 60, "torchscript": 65})).references
     assert any("gains less here" in row.sentence for row in beside.rows)
