@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from engine.types import Scalar
@@ -172,7 +172,8 @@ class Measurement:
 
     ``gate``: every look at the machine before timing, the last of which decided. ``floor``: the
     noise floor of this host as it was known before. ``stopped_at``: the checkpoint, in rounds, at
-    which everything was settled and the rest not run.
+    which everything was settled and the rest not run. ``failures`` says by variant why it was not
+    timed, ``memory_failures`` why its memory was not weighed.
     """
 
     plan: MeasurePlan
@@ -185,3 +186,4 @@ class Measurement:
     gate: tuple[GateReading, ...] = ()
     floor: NoiseFloor | None = None
     stopped_at: int | None = None
+    memory_failures: Mapping[str, str] = field(default_factory=dict)

@@ -54,6 +54,7 @@ def run(
 ) -> Measurement:
     """Measure what the plan says. A variant that fails is in ``failures``; the others go on.
 
+    One whose memory could not be weighed is in ``memory_failures``, and timed all the same.
     ``signature`` is the original's: all inputs are made from it. ``floor`` is this host's, as far
     as known. Raises the first variant's error when none could be measured, and TaskCancelled when
     a person stopped the job.
@@ -82,6 +83,7 @@ def run(
         gate=tuple(session.gate),
         floor=floor,
         stopped_at=session.stopped_at,
+        memory_failures={key: str(error) for key, error in session.unweighed.items()},
     )
 
 
@@ -98,25 +100,29 @@ class _Session:
     memory: list[MemoryPass] = field(default_factory=list)
     gate: list[GateReading] = field(default_factory=list)
     errors: dict[str, EngineError] = field(default_factory=dict)
+    unweighed: dict[str, EngineError] = field(default_factory=dict)
     stopped_at: int | None = None
     _timing_since: float = 0.0
 
     @property
     def alive(self) -> tuple[Variant, ...]:
-        """The variants that have not failed."""
+        """The variants whose timing has not failed."""
         return tuple(v for v in self.plan.variants if v.key not in self.errors)
 
     def weigh(self) -> None:
-        """One baseline process for each framework, then the passes of every variant."""
+        """One baseline process for each framework, then the passes of every variant.
+
+        A variant that fails here is not weighed again; its times are another matter.
+        """
         baselines: dict[str, int] = {}
         for _ in range(self.plan.preset.memory_passes):
-            for variant in self.alive:
-                if variant.control_of is not None:
+            for variant in self.plan.variants:
+                if variant.control_of is not None or variant.key in self.unweighed:
                     continue
                 module = format_named(variant.format).import_module
                 if module not in baselines:
                     task = self._task("baseline", variant, {"format": variant.format})
-                    found = self._attempt(variant, task)
+                    found = self._attempt(variant, task, self.unweighed)
                     if found is None:
                         continue
                     baselines[module] = found["peak_bytes"]
@@ -124,7 +130,7 @@ class _Session:
 
     def _weigh_once(self, variant: Variant, baseline_bytes: int) -> None:
         request = self._request(variant) | {"baseline_bytes": baseline_bytes}
-        found = self._attempt(variant, self._task("memory", variant, request))
+        found = self._attempt(variant, self._task("memory", variant, request), self.unweighed)
         if found is not None:
             self.memory.append(parse(MemoryPass, found["memory"]))
 
@@ -199,7 +205,7 @@ class _Session:
                 "preset": dump(self.plan.preset),
                 "round": index,
             }
-            found = self._attempt(variant, self._task("block", variant, request))
+            found = self._attempt(variant, self._task("block", variant, request), self.errors)
             if found is not None:
                 done.append(parse(Block, found["block"]))
                 self._publish(done, kept)
@@ -215,14 +221,16 @@ class _Session:
         blocks = [*self.blocks, *done]
         self.steps.publish(live.snapshot(self.plan, blocks, self.gate, total, pace * left))
 
-    def _attempt(self, variant: Variant, task: Task) -> dict[str, Any] | None:
-        """The task's result, or None with the variant's failure noted."""
+    def _attempt(
+        self, variant: Variant, task: Task, errors: dict[str, EngineError]
+    ) -> dict[str, Any] | None:
+        """The task's result, or None with the variant's failure noted among this part's."""
         try:
             return self.steps.run(task)
         except EngineError as error:
             if error.reason in _NOT_THE_VARIANT:
                 raise
-            self.errors[variant.key] = error
+            errors[variant.key] = error
             return None
 
     def _task(self, name: str, variant: Variant, request: Mapping[str, Any]) -> Task:

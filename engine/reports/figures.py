@@ -100,6 +100,8 @@ def _failures(report: Report) -> dict[str, str]:
         labels = {v.key: v.label for v in report.measurement.plan.variants}
         for key, why in report.measurement.failures.items():
             failed[f"{labels.get(key, key)}, measuring"] = why
+        for key, why in report.measurement.memory_failures.items():
+            failed[f"{labels.get(key, key)}, memory"] = why
     return failed
 
 

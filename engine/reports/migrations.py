@@ -55,12 +55,18 @@ def _nobody_looked_before_timing(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def _who_was_not_weighed_was_not_timed(document: dict[str, Any]) -> dict[str, Any]:
+    """6 to 7: a failed memory pass ended its variant, and is among the failures already."""
+    return document
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _artifacts_have_variants,
     2: _no_language_model_had_read_a_text,
     3: _artifacts_went_through_no_pass,
     4: _nothing_was_judged_on_samples,
     5: _nobody_looked_before_timing,
+    6: _who_was_not_weighed_was_not_timed,
 }
 """From version *n* to *n* + 1. Each is a named function here."""
 

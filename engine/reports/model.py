@@ -7,6 +7,7 @@ History of ``SCHEMA_VERSION``
 4  an artifact knows the passes it went through
 5  an artifact knows how good it is on real samples
 6  a measurement knows what its gate saw, its noise floor and controls, and where it stopped
+7  a measurement knows whose memory could not be weighed though its times were taken
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from engine.quality.model import Quality
 from engine.types import Change, Model, Reach, Scalar, Signature, SignatureOrigin, Step, Target
 from engine.verify.model import Verification
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 
 @dataclass(frozen=True, slots=True)

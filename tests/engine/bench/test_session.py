@@ -141,9 +141,22 @@ def test_medians_are_shown_as_they_arrive(model: Artifact, tmp_path: Path) -> No
 def test_a_variant_that_fails_leaves_the_others(model: Artifact, tmp_path: Path) -> None:
     steps = InProcess(tmp_path, failing={"b": ConversionError("It broke.")})
     found = measured(model, steps)
-    assert found.failures == {"b": "It broke."}
+    assert found.failures == found.memory_failures == {"b": "It broke."}
     assert {block.variant for block in found.blocks} == {"a"}
-    assert len([task for task in steps.ran if task.request.get("variant") == "b"]) == 1
+    own = [task.name for task in steps.ran if task.request.get("variant") == "b"]
+    assert own == ["memory", "block"], "each part is tried once"
+
+
+def test_a_failed_memory_pass_costs_no_times(tmp_path: Path) -> None:
+    steps = Told(
+        tmp_path, medians={"a": 10, "b": 5}, ended={"memory": ConversionError("Too large.")}
+    )
+    found = told(tmp_path, steps, "standard")
+    assert found.memory == ()
+    assert found.memory_failures == {"a": "Too large.", "b": "Too large."}
+    assert found.failures == {}
+    assert {block.variant for block in found.blocks} == {"a", "b"}
+    assert sum(task.name == "memory" for task in steps.ran) == 2, "not weighed again"
 
 
 def test_when_nothing_can_be_measured_the_first_reason_is_given(

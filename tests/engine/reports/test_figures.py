@@ -144,6 +144,18 @@ def test_a_variant_that_failed_has_a_reason_and_no_figures() -> None:
     assert found.failures == {"ONNX Runtime, measuring": "It ran out of memory."}
 
 
+def test_a_variant_that_was_not_weighed_has_its_times_and_a_reason() -> None:
+    made = report()
+    assert made.measurement is not None
+    unweighed = {"onnx-b1-t2": "It ran out of memory."}
+    weighed = tuple(m for m in made.measurement.memory if m.variant not in unweighed)
+    measured = replace(made.measurement, memory=weighed, memory_failures=unweighed)
+    found = figures(loads(export_json(replace(made, measurement=measured))))
+    assert found.failures == {"ONNX Runtime, memory": "It ran out of memory."}
+    assert [v.memory_mib is None for v in found.variants] == [False, True, False]
+    assert found.variants[1].p50.value > 0
+
+
 def test_a_format_that_was_not_made_is_named_in_words() -> None:
     made = replace(report(), failures={"exported": "A branch.", "a-later-one": "Unknown here."})
     assert figures(made).failures == {
