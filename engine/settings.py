@@ -20,6 +20,8 @@ class Settings:
     ``task_memory_bytes``: what one task may take; 0 for nearly all that is free when it begins.
     ``keep_days`` and ``quota_bytes``: what no report speaks of is deleted when it is older, or when
     there is more; 0 for never.
+    ``unfinished_uploads`` and ``unfinished_bytes``: how many uploads may be under way or cut, and
+    what they may announce together.
     """
 
     data_dir: Path
@@ -32,6 +34,8 @@ class Settings:
     task_memory_bytes: int = 0
     keep_days: float = 0.0
     quota_bytes: int = 0
+    unfinished_uploads: int = 64
+    unfinished_bytes: int = 64 * GIB
 
     @property
     def jobs_dir(self) -> Path:
@@ -69,5 +73,7 @@ def settings() -> Settings:
         sandbox=os.environ.get("ASSAY_SANDBOX", "").strip(),
         keep_days=float(os.environ.get("ASSAY_KEEP_DAYS", "0")),
         quota_bytes=int(float(os.environ.get("ASSAY_QUOTA_GIB", "0")) * GIB),
+        unfinished_uploads=int(os.environ.get("ASSAY_UNFINISHED_UPLOADS", "64")),
+        unfinished_bytes=int(float(os.environ.get("ASSAY_UNFINISHED_GIB", "64")) * GIB),
         task_memory_bytes=int(float(os.environ.get("ASSAY_TASK_MEMORY_GIB", "0")) * GIB),
     )

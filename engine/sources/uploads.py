@@ -15,7 +15,8 @@ import secrets
 import shutil
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -45,7 +46,7 @@ class Upload:
 
 
 def create(name: str, size: int, sha256: str | None = None) -> Upload:
-    """Announce an upload of ``size`` bytes. Raises UploadError (400, 413 or 507)."""
+    """Announce an upload of ``size`` bytes. Raises UploadError (400, 413, 429 or 507)."""
     limit = settings().max_upload_bytes
     if size <= 0:
         raise UploadError("This file is empty.", status=400, hint="Choose a file with a model.")
@@ -57,14 +58,15 @@ def create(name: str, size: int, sha256: str | None = None) -> Upload:
         )
     if sha256 is not None and not _SHA256.fullmatch(sha256):
         raise UploadError("A sha256 has 64 hexadecimal digits.", status=400)
-    sweep()
-    _check_room(size)
     upload = Upload(secrets.token_hex(16), clean_name(name), size, sha256)
     folder = settings().uploads_dir / upload.id
-    with disk_errors():
-        folder.mkdir(parents=True)
-        (folder / _PART).touch()
-    write_atomically(folder / _META, dumps(upload))
+    with _one_at_a_time():
+        sweep()
+        _check_room(size)
+        with disk_errors():
+            folder.mkdir()
+            (folder / _PART).touch()
+        write_atomically(folder / _META, dumps(upload))
     return upload
 
 
@@ -240,18 +242,60 @@ def clean_name(name: str) -> str:
     return unicodedata.normalize("NFC", kept).strip(" .")[-_NAME_LIMIT:] or "model"
 
 
-def _check_room(size: int) -> None:
-    """Refuse when the disk would fall below its floor, other announced uploads counted in."""
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Announce alone, across threads and processes: two must not both take the last room."""
     home = settings().uploads_dir
-    home.mkdir(parents=True, exist_ok=True)
+    with disk_errors():
+        home.mkdir(parents=True, exist_ok=True)
+    folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _check_room(size: int) -> None:
+    """Refuse what is over a quota, or would bring the disk below its floor once all arrived."""
+    home = settings().uploads_dir
+    unfinished = [folder.name for folder in home.iterdir() if (folder / _PART).exists()]
+    _check_quotas(size, unfinished)
     free = shutil.disk_usage(home).free - settings().free_floor_bytes
-    pending = sum(_missing(folder.name) for folder in home.iterdir() if (folder / _PART).exists())
+    pending = sum(_missing(upload_id) for upload_id in unfinished)
     if size > free - pending:
         raise UploadError(
             f"The disk has room for {max(0, free - pending):,} more bytes, not for {size:,}.",
             status=507,
             hint="Delete old models and reports, or lower ASSAY_FREE_FLOOR_GIB.",
         )
+
+
+def _check_quotas(size: int, unfinished: list[str]) -> None:
+    """Refuse when unfinished uploads are too many, or announce too many bytes together."""
+    most, room = settings().unfinished_uploads, settings().unfinished_bytes
+    if len(unfinished) >= most:
+        raise UploadError(
+            f"{len(unfinished):,} uploads are unfinished; Assay takes up to {most:,} at a time.",
+            status=429,
+            hint="Finish or remove one, or raise ASSAY_UNFINISHED_UPLOADS. They expire in a day.",
+        )
+    announced = sum(_announced(upload_id) for upload_id in unfinished)
+    if announced + size > room:
+        raise UploadError(
+            f"Unfinished uploads announce {announced:,} bytes; with the {size:,} of this one they "
+            f"would be over the {room:,} Assay takes at a time.",
+            status=429,
+            hint="Finish or remove one, or raise ASSAY_UNFINISHED_GIB. They expire in a day.",
+        )
+
+
+def _announced(upload_id: str) -> int:
+    """Bytes an upload announced; 0 for one that vanishes while we look."""
+    try:
+        return info(upload_id).size
+    except NotFound:
+        return 0
 
 
 def _missing(upload_id: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 
 from engine.api import uploads as routes
 from engine.api.routes import MIDDLEWARE
+from engine.errors import UploadError
 from engine.settings import settings
 from engine.sources import uploads
 
@@ -134,6 +136,50 @@ def test_a_disk_near_its_floor_refuses(client: TestClient, monkeypatch: pytest.M
     settings.cache_clear()
     answer = client.post(routes.PREFIX, headers={"Upload-Length": "10"}, json={"name": "x"})
     assert answer.status_code == 507
+
+
+def test_too_many_unfinished_uploads_are_refused_till_one_ends(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_UNFINISHED_UPLOADS", "2")
+    settings.cache_clear()
+    first, _ = announce(client), announce(client)
+    refused = client.post(routes.PREFIX, headers={"Upload-Length": "10"}, json={"name": "x"})
+    assert refused.status_code == 429
+    assert "up to 2" in refused.json()["message"] and refused.json()["hint"]
+    patch(client, first, 0, DATA)
+    assert complete(client, first)[0] == 200
+    announce(client)
+
+
+def test_unfinished_uploads_over_the_bytes_allowed_are_refused(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_UNFINISHED_GIB", str(1000 / 1024**3))
+    settings.cache_clear()
+    announce(client, size=600)
+    refused = client.post(routes.PREFIX, headers={"Upload-Length": "401"}, json={"name": "x"})
+    assert refused.status_code == 429
+    assert all(number in refused.json()["message"] for number in ("600", "401", "1,000"))
+    announce(client, size=400)
+
+
+def test_uploads_announced_at_once_never_pass_the_quota_together(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_UNFINISHED_UPLOADS", "5")
+    settings.cache_clear()
+
+    def taken(_: int) -> bool:
+        try:
+            uploads.create("m.pt", 100)
+        except UploadError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(taken, range(64))) == 5
+    assert len(list(settings().uploads_dir.iterdir())) == 5
 
 
 def test_an_empty_file_is_refused(client: TestClient) -> None:
