@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 import engine
-from pages.components import charts, table
+from pages.components import charts, state, table
 from pages.components.text import plain
 
 TICK_S = 3.0
@@ -54,7 +54,7 @@ def draw(found: Mapping[str, Any], *, dark: bool) -> None:
     st.plotly_chart(
         strip(found, dark=dark),
         alt=alt(found),
-        key="live-strip",
+        key=state.STRIP,
         config={"displayModeBar": False},
     )
     table.grid(table.of_text(figures(found)))

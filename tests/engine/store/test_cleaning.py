@@ -6,12 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from engine import store
 from engine.cli import main
 from engine.errors import NotFound
 from engine.settings import settings
-from engine.store import cleaning
+from engine.store import cleaning, schema
+from engine.store.database import transaction
 from tests.conftest import Library
 
 FOREVER = float("inf")
@@ -27,6 +29,14 @@ def copied(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for one in store.reports.recent():
         if one.id != library.report_id:
             store.reports.delete(one.id)
+    with transaction() as connection:  # what other tests have left in it
+        connection.execute(sa.delete(schema.job))
+        connection.execute(sa.delete(schema.data))
+        for table, ours in (
+            (schema.model, (library.model_id,)),
+            (schema.artifact, library.artifact_ids),
+        ):
+            connection.execute(sa.delete(table).where(table.c.id.not_in(ours)))
     return library
 
 
