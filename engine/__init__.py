@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from engine.registry import formats as list_formats
     from engine.reports.export import export_csv, export_json, export_markdown, import_report
     from engine.reports.figures import Figures, figures
+    from engine.reports.forest import Forest
     from engine.reports.model import Advice, Report
     from engine.reports.render import export_html
     from engine.reports.tradeoff import Tradeoff, best_for
@@ -157,6 +158,7 @@ __all__ = [
     "ExplainRequest",
     "Explanation",
     "Figures",
+    "Forest",
     "Format",
     "FormatGuide",
     "Goal",
@@ -315,6 +317,7 @@ _PLACES = {
     "engine.reports.figures": "Figures figures",
     "engine.reports.model": "Advice Report",
     "engine.reports.render": "export_html",
+    "engine.reports.forest": "Forest",
     "engine.reports.tradeoff": "Tradeoff best_for",
     "engine.samples": "Sample list_samples=samples",
     "engine.sources": "data_folder models_folder",

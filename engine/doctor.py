@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import processor
+from engine import kernel, processor
 from engine.jobs import locks
 from engine.jobs.isolation import tiers
 from engine.registry import Format, formats
@@ -88,14 +88,14 @@ def _back_end(form: Format) -> BackEnd:
 
 def _machine() -> dict[str, str]:
     """The machine as a measurement meets it."""
-    memory, flags, quota = _facts("/proc/meminfo"), processor.features(), processor.cpu_quota()
+    flags, quota = processor.features(), processor.cpu_quota()
     return {
         "Processor": processor.name(),
         "Instructions of note": ", ".join(f for f in _CPU_FLAGS if f in flags) or "none",
         "Cores": f"{os.cpu_count()}, of which {processor.cores()} may be used",
         "Core quota": "none" if quota is None else f"{quota:g} cores",
-        "Memory": _gib(_kilobytes(memory.get("MemTotal", ""))),
-        "Memory free": _gib(_kilobytes(memory.get("MemAvailable", ""))),
+        "Memory": _gib(kernel.total()),
+        "Memory free": _gib(kernel.available()),
         "System": f"{platform.system()} {platform.release()} {platform.machine()}",
         "Python": platform.python_version(),
     }
@@ -103,20 +103,6 @@ def _machine() -> dict[str, str]:
 
 def _gib(size: int) -> str:
     return f"{size / GIB:.1f} GiB"
-
-
-def _facts(path: str) -> dict[str, str]:
-    """``name: value`` lines of a kernel file; of repeated names, the first."""
-    found: dict[str, str] = {}
-    for line in Path(path).read_text().splitlines():
-        name, _, value = line.partition(":")
-        found.setdefault(name.strip(), value.strip())
-    return found
-
-
-def _kilobytes(text: str) -> int:
-    number = text.partition(" ")[0]
-    return int(number) * 1024 if number.isdigit() else 0
 
 
 def _nearest(path: Path) -> Path:

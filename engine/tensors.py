@@ -6,8 +6,9 @@ imports another.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -88,8 +89,10 @@ def _use_threads(count: int) -> None:
 
     torch.set_num_threads(count)
     if torch.get_num_interop_threads() != 1:
-        with suppress(RuntimeError):
+        try:
             torch.set_num_interop_threads(1)
+        except RuntimeError:
+            warnings.warn("PyTorch keeps its pool between operations; it ran before.", stacklevel=3)
 
 
 class ModuleRunner:

@@ -6,7 +6,7 @@ import streamlit as st
 
 import engine
 from engine import EngineError, Figures, Report
-from pages.components import charts, quality, sharing, shell, state, table, tradeoff
+from pages.components import charts, forest, quality, sharing, shell, state, table, tradeoff
 from pages.components.text import plain
 
 shell.guard()
@@ -51,12 +51,7 @@ def verdict(found: Figures) -> None:
 
 def measured(found: Figures, drawn: charts.Charts) -> None:
     """The comparison: table first, then latency, reference, memory, and how the run went."""
-    if drawn.forest and found.forest:
-        st.caption(
-            "How many times as fast as the original, with 95 % intervals: right of 1 is faster. In "
-            f"the shaded band, ±{100 * found.forest.delta:.1f} %, a difference does not count."
-        )
-        charts.draw(drawn.forest, "forest", behind="")
+    forest.show(found, report.id, dark=dark)
     table.grid(table.of_text(found.verdicts))
     st.caption(plain(found.verdicts.note))
     st.subheader("Latency", anchor="latency")

@@ -159,7 +159,7 @@ def _adapt(module: Any, signature: Signature) -> Any:
     # function knows no such attribute, though any may have it.
     kind = Parameter.POSITIONAL_OR_KEYWORD
     taken = [Parameter(name, kind) for name in ("self", *names)]
-    ByPosition.forward.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
+    ByPosition.forward.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]  # what torch.export reads
     return ByPosition(module)
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 from dataclasses import dataclass
 from importlib import metadata
 from time import perf_counter
 
-from engine import processor
+from engine import kernel, processor
 from engine.bench.model import Environment
-from engine.jobs import allowance
 from engine.nvidia import driver_version, has_nvidia_gpu
 from engine.processor import first_line
 from engine.records import fingerprint
@@ -38,7 +36,7 @@ def environment(sandbox: str) -> Environment:
         "CPU quota": f"{quota:g} CPUs" if quota is not None else "none",
         "Frequency governor": first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
         or "not visible",
-        "Memory": f"{_memory_bytes() / _GIB:.1f} GiB",
+        "Memory": f"{kernel.total() / _GIB:.1f} GiB",
         "Kernel": f"{platform.system()} {platform.release()}",
         "Virtual machine": _hypervisor(),
         "Python": platform.python_version(),
@@ -124,7 +122,7 @@ def _others_s() -> float | None:
     if len(fields) <= max(_BUSY_FIELDS):
         return None
     busy = sum(int(fields[place]) for place in _BUSY_FIELDS)
-    return (busy - allowance.taken(os.getpid()).ticks) / _TICKS
+    return (busy - kernel.taken(os.getpid()).ticks) / _TICKS
 
 
 def _steal_s() -> float | None:
@@ -148,13 +146,6 @@ def _hypervisor() -> str:
     if "hypervisor" not in processor.features():
         return "none seen"
     return first_line("/sys/class/dmi/id/sys_vendor") or "yes"
-
-
-def _memory_bytes() -> int:
-    """Physical memory, or the control group's limit where that is less."""
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = first_line("/sys/fs/cgroup/memory.max")
-    return int(min(physical, int(limit) if limit and limit.isdigit() else math.inf))
 
 
 def _packages() -> dict[str, str]:

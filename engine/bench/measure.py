@@ -12,6 +12,7 @@ from time import perf_counter, process_time
 
 import numpy as np
 
+from engine import kernel
 from engine.bench.canary import canary_ns
 from engine.bench.clock import loops_for, timed_calls, without_gc
 from engine.bench.environment import Watch, load1
@@ -19,7 +20,6 @@ from engine.bench.memory import reset_peak, resident
 from engine.bench.model import Block, MemoryPass, Preset
 from engine.errors import InvalidModel
 from engine.feeds import under_names
-from engine.jobs import allowance
 from engine.types import Feed, Runner, Signature
 
 FEEDS = 4
@@ -138,7 +138,7 @@ class _Used:
 
 def _used() -> _Used:
     own, times = resource.getrusage(resource.RUSAGE_SELF), os.times()
-    tree = allowance.taken(os.getpid()).ticks / os.sysconf("SC_CLK_TCK")
+    tree = kernel.taken(os.getpid()).ticks / os.sysconf("SC_CLK_TCK")
     started = max(0.0, tree - times.user - times.system)
     return _Used(process_time() + started, own.ru_nivcsw, own.ru_nvcsw)
 

@@ -14,10 +14,10 @@ from functools import cache
 
 import numpy as np
 
+from engine import student
+
 FEW = 8
 """Rounds below which Student's t is taken."""
-
-_LARGEST_T = 1e9
 
 
 def middle(logs: Sequence[float]) -> float:
@@ -28,7 +28,7 @@ def middle(logs: Sequence[float]) -> float:
 def interval(logs: Sequence[float], level: float) -> tuple[float, float]:
     """Where the middle is, with this confidence. Needs two values."""
     if len(logs) < FEW:
-        half = student_quantile(level, len(logs) - 1) * _error(logs)
+        half = student.quantile(level, len(logs) - 1) * _error(logs)
         mean = float(np.mean(logs))
         return mean - half, mean + half
     ordered = _pair_means(logs)
@@ -42,34 +42,11 @@ def p_value(logs: Sequence[float]) -> float:
         mean, error = abs(float(np.mean(logs))), _error(logs)
         if error == 0:
             return 1.0 if mean == 0 else 0.0
-        return 1 - student_share(mean / error, len(logs) - 1)
+        return 1 - student.share(mean / error, len(logs) - 1)
     means = _pair_means(logs)
     above = float(np.count_nonzero(means > 0)) + np.count_nonzero(means == 0) / 2
     smaller = math.ceil(min(above, len(means) - above))
     return min(1.0, 2 * float(_rank_sums(len(logs))[smaller]))
-
-
-def student_share(t: float, freedom: int) -> float:
-    """The share of Student's distribution between −t and t (Abramowitz and Stegun, 26.7.3-4)."""
-    angle = math.atan(t / math.sqrt(freedom))
-    term = math.cos(angle) if freedom % 2 else 1.0
-    total = term if freedom > 1 or freedom % 2 == 0 else 0.0
-    for step in range(2 + freedom % 2, freedom - 1, 2):
-        term *= (step - 1) / step * math.cos(angle) ** 2
-        total += term
-    if freedom % 2:
-        return 2 / math.pi * (angle + math.sin(angle) * total)
-    return math.sin(angle) * total
-
-
-@cache
-def student_quantile(level: float, freedom: int) -> float:
-    """The t between whose negative and itself ``level`` of Student's distribution lies."""
-    low, high = 0.0, _LARGEST_T
-    while high - low > 1e-9 * max(1.0, high):
-        half = (low + high) / 2
-        low, high = (half, high) if student_share(half, freedom) < level else (low, half)
-    return high
 
 
 def _error(logs: Sequence[float]) -> float:

@@ -13,6 +13,7 @@ from functools import cache
 
 import numpy as np
 
+from engine import student
 from engine.bench import paired
 
 RESAMPLES = 10_000
@@ -214,7 +215,7 @@ def _tail(processes: int, level: float) -> float:
     Less than it says where processes are few, as Student's t is wider than the normal distribution
     (Hesterberg, The American Statistician 69 (2015) 371-386, section 5.3).
     """
-    return 0.5 * math.erfc(paired.student_quantile(level, processes - 1) / math.sqrt(2))
+    return 0.5 * math.erfc(student.quantile(level, processes - 1) / math.sqrt(2))
 
 
 def _first(pooled: np.ndarray, reached: Callable[[float], float], share: float) -> float:

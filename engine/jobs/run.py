@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine import kernel
 from engine.errors import EngineError, Reason, StorageFull, TaskCancelled, TaskFailed
 from engine.files import disk_errors, write_atomically
 from engine.jobs import allowance
@@ -94,7 +95,7 @@ class _Watch:
         cap_log(self.folder)
         if self.cancelled():
             raise TaskCancelled
-        taken = allowance.taken(pid)
+        taken = kernel.taken(pid)
         if taken.ticks > self.cpu_ticks:
             self.cpu_ticks, self.alive_at = taken.ticks, time.monotonic()
         allowance.check(taken, self.most_bytes)

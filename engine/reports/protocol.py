@@ -19,13 +19,12 @@ _PREVIEW = 8
 def protocol_rows(measurement: Measurement) -> tuple[tuple[str, str], ...]:
     """Every setting of a measurement with its value, as the environment table lists them."""
     plan = measurement.plan
-    floor = (("Noise floor", _floor(measurement)),)
     return (
         ("Protocol", plan.protocol),
         ("Preset", plan.preset.name),
         ("Rounds", _rounds(measurement)),
         ("Machine before timing", _gate(measurement)),
-        *floor,
+        ("Noise floor", _floor(measurement)),
         ("Called a difference from", words.share(verdicts.delta_of(measurement), 1)),
         ("Threads", ", ".join(_threads(measurement))),
         ("Batch", ", ".join(str(b) for b in sorted({v.batch for v in plan.variants}))),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.bench.evidence import OTHERS_LIMIT
 from engine.bench.model import Measurement
 from engine.bench.stats import Ratio
 from engine.reports import words
@@ -21,9 +22,15 @@ BUSY_LIMIT = 0.1
 
 
 def waited(measurement: Measurement) -> float:
-    """The median share of a kept block's time in which some process waited for a processor."""
+    """The median share of a kept block's time in which some process waited for a processor.
+
+    None of it counts in a block beside which nobody else computed: there a model's own threads
+    waited for each other.
+    """
     shares = [
-        b.psi_share for b in measurement.blocks if not b.discarded and b.psi_share is not None
+        0.0 if b.others_cpus is not None and b.others_cpus <= OTHERS_LIMIT else b.psi_share
+        for b in measurement.blocks
+        if not b.discarded and b.psi_share is not None
     ]
     return statistics.median(shares) if shares else 0.0
 

@@ -82,7 +82,9 @@ def _beside(
     hardware: str | None,
 ) -> ReferenceFigures:
     same = _plain(table.model) in _plain(report.model.name)
-    here = {v.format: v for v in reversed(variants) if v.batch == (table.batch or v.batch)}
+    changed = {artifact.id for artifact in report.artifacts if artifact.passes}
+    plain = [v for v in variants if v.artifact_id not in changed]
+    here = {v.format: v for v in reversed(plain) if v.batch == (table.batch or v.batch)}
     baseline = table.rows[0]
     original = here.get(baseline.format)
     comparable = original is not None and original.is_original

@@ -51,8 +51,9 @@ def unneeded(days: float, most_bytes: int = 0) -> tuple[Item, ...]:
     made from it.
     """
     before = _days_ago(days)
-    needed = _needed()
-    free = sorted((one for one in _all() if one.id not in needed), key=_turn)
+    everything = tuple(_all())
+    needed = _needed(everything)
+    free = sorted((one for one in everything if one.id not in needed), key=_turn)
     going = [one for one in free if one.since < before]
     over = sum(sizes().values()) - most_bytes if most_bytes else 0
     for one in free:
@@ -60,7 +61,7 @@ def unneeded(days: float, most_bytes: int = 0) -> tuple[Item, ...]:
             break
         if one not in going:
             going.append(one)
-    return tuple(_whole(going, needed))
+    return tuple(_whole(going))
 
 
 def _turn(one: Item) -> tuple[str, bool]:
@@ -93,7 +94,7 @@ def remove(items: tuple[Item, ...]) -> int:
     return sum(one.size_bytes for one in items)
 
 
-def _whole(going: list[Item], needed: set[str]) -> Iterator[Item]:
+def _whole(going: list[Item]) -> Iterator[Item]:
     """Without models of which something stays."""
     ids = {one.id for one in going}
     for one in going:
@@ -128,7 +129,7 @@ def _rows(
         yield Item(kind, row.id, name(row.document), row.created_at, size)
 
 
-def _needed() -> set[str]:
+def _needed(everything: tuple[Item, ...]) -> set[str]:
     """The ids that reports and open jobs name, and the models those belong to."""
     with transaction() as connection:
         reports = connection.scalars(sa.select(schema.report.c.document)).all()
@@ -137,10 +138,8 @@ def _needed() -> set[str]:
     for found in reports:
         for made in found["artifacts"]:
             named |= {judged["data_id"] for judged in made.get("quality", ()) if judged["data_id"]}
-    open_jobs = jobs.unfinished()
-    named |= {job.id for job in open_jobs}
-    said = " ".join(json.dumps([job.request, job.result]) for job in open_jobs)
-    return named | {one.id for one in _all() if said and one.id in said}
+    said = " ".join(json.dumps([job.id, job.request, job.result]) for job in jobs.unfinished())
+    return named | {one.id for one in everything if one.id in said}
 
 
 def _remove_job(job_id: str) -> None:

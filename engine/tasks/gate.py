@@ -7,11 +7,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from engine import processor
+from engine import kernel, processor
 from engine.bench import environment
 from engine.bench.canary import canary_series_ns
 from engine.bench.model import GateReading
-from engine.jobs import allowance
 from engine.jobs.protocol import Context
 from engine.records import dump
 
@@ -32,7 +31,7 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
         steal_share=seen.steal_share,
         load1=environment.load1(),
         others_cpus=seen.others_cpus,
-        memory_available=allowance.available(),
+        memory_available=kernel.available(),
         memory_needed=request["memory_needed"],
         disk_free=shutil.disk_usage(context.out).free,
         disk_needed=request["disk_needed"],

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from engine import student
 from engine.verify.model import FEW
 from engine.verify.wilson import wilson
 
@@ -17,8 +18,6 @@ RESAMPLES = 4_000
 
 _SEED = 20240
 _TAILS = (0.025, 0.975)
-_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447)
-"""Its 97.5 % quantile at 1, 2 … ``FEW`` - 2 degrees of freedom."""
 
 
 def by_groups(sums: Sequence[float], sizes: Sequence[int]) -> tuple[float, float] | None:
@@ -50,7 +49,7 @@ def _student(sums: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
     middle = float(sums.sum() / sizes.sum())
     left = sums - middle * sizes
     error = math.sqrt(many / (many - 1) * float(left @ left)) / float(sizes.sum())
-    spread = _STUDENT[many - 2] * error
+    spread = student.quantile(0.95, many - 1) * error
     return middle - spread, middle + spread
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +21,8 @@ DARK = ("#56B4E9", "#E69F00", "#2FBF98", "#E08AB8", "#A897E0", "#E3CF57")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "x")
 INK = {False: "#1B1F24", True: "#E6E8EB"}
-_BAR_PX = 62
-_SHADE = "rgba(122, 133, 144, 0.22)"
+BAR_PX = 62
+Interval = tuple[float, float]
 _LOG_FROM = 6.0
 
 
@@ -61,12 +60,15 @@ class _Bar:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def interval(self) -> Interval | None:
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 @dataclass(frozen=True, slots=True)
 class Charts:
     """Every chart of a report that measured something; one reference chart a founding table."""
 
-    forest: Chart | None
     latency: Chart
     distribution: Chart
     references: tuple[Chart, ...]
@@ -96,7 +98,6 @@ def _kept(
 def of_report(found: Figures, *, dark: bool) -> Charts:
     """All of them at once: building takes a tenth of a second, so that the result is kept."""
     return Charts(
-        forest=forest(found, dark=dark),
         latency=latency(found, dark=dark),
         distribution=distribution(found, dark=dark),
         references=tuple(reference(found, i, dark=dark) for i in range(len(found.references))),
@@ -111,61 +112,6 @@ def draw(chart: Chart, key: str, *, behind: str = "The figures behind this chart
     st.plotly_chart(chart.figure, alt=chart.alt, key=key, config={"displayModeBar": False})
     if behind:
         table.folded(behind, chart.table, f"{key}-figures")
-
-
-def forest(found: Figures, *, dark: bool) -> Chart | None:
-    """The speed of every variant against the original, with the band of equivalence."""
-    shown = found.forest
-    if shown is None:
-        return None
-    figure = go.Figure()
-    for at, row in enumerate(shown.rows):
-        for (x0, x1), line in ((shown.band, "dot"), ((1, 1), "solid")):
-            figure.add_shape(
-                x0=x0,
-                x1=x1,
-                y0=at - 0.17,
-                y1=at + 0.25,
-                fillcolor=_SHADE,
-                line={"color": "#7A8590", "width": 1, "dash": line},
-                layer="below",
-            )
-        ratio = row.ratio
-        bar = _Bar(row.name, ratio.value, ratio.verdict, row.colour, ratio.low, ratio.high)
-        figure.add_scatter(
-            x=[ratio.value],
-            y=[at],
-            name=html.escape(row.name),
-            mode="markers",
-            marker={
-                "color": paint(row.colour, dark),
-                "size": 12,
-                "symbol": SYMBOLS[row.colour % len(SYMBOLS)],
-            },
-            error_x=_whisker(bar, dark),
-            hovertemplate=f"{ratio.value:.2f}× [{ratio.low:.2f}, {ratio.high:.2f}]"
-            "<extra>%{fullData.name}</extra>",
-        )
-        figure.add_annotation(
-            x=0,
-            xref="paper",
-            y=at - 0.22,
-            text=f"{html.escape(row.name)}  <b>{ratio.value:.2f}× {ratio.verdict}</b>",
-            showarrow=False,
-            xanchor="left",
-            yanchor="bottom",
-            font={"size": 14, "color": INK[dark]},
-        )
-    figure.update_yaxes(visible=False, range=[len(shown.rows) - 0.6, -0.75])
-    figure.update_xaxes(
-        type="log",
-        range=[math.log10(end) for end in shown.span],
-        tickvals=list(shown.ticks),
-        ticktext=[f"{tick:.10g}×" for tick in shown.ticks],
-        showgrid=False,
-    )
-    drawn = laid_out(figure, _BAR_PX * len(shown.rows) + 50, top=10, legend=False)
-    return Chart(drawn, shown.sentence, found.verdicts)
 
 
 def latency(found: Figures, *, dark: bool) -> Chart:
@@ -271,7 +217,7 @@ def reference(found: Figures, index: int, *, dark: bool) -> Chart:
         for row in beside.rows
         if row.reference_ms is not None
     ]
-    height = _BAR_PX * (len(here) + len(printed)) + 190
+    height = BAR_PX * (len(here) + len(printed)) + 190
     figure = make_subplots(
         rows=2,
         cols=1,
@@ -289,7 +235,7 @@ def reference(found: Figures, index: int, *, dark: bool) -> Chart:
 def _bars(bars: list[_Bar], dark: bool) -> Picture:
     figure = go.Figure()
     _add_bars(figure, bars, dark)
-    return laid_out(figure, _BAR_PX * len(bars) + 40, top=10)
+    return laid_out(figure, BAR_PX * len(bars) + 40, top=10)
 
 
 def _add_bars(
@@ -316,7 +262,7 @@ def _add_bars(
                 "line": {"color": colour, "width": 1.5 if hatched else 0},
                 "pattern": hatch if hatched else {},
             },
-            error_x=_whisker(bar, dark),
+            error_x=whisker(bar.value, bar.interval, INK[dark]),
             hovertemplate=f"{html.escape(bar.shown)}<extra>%{{fullData.name}}</extra>",
             **place,
         )
@@ -334,15 +280,17 @@ def _add_bars(
     figure.update_xaxes(rangemode="tozero", zeroline=False, nticks=5, **place)
 
 
-def _whisker(bar: _Bar, dark: bool) -> dict[str, Any]:
-    if bar.low is None or bar.high is None:
+def whisker(value: float, interval: Interval | None, colour: str) -> dict[str, Any]:
+    """The 95 % interval around a mark; nothing where there is none."""
+    if interval is None:
         return {"visible": False}
+    low, high = interval
     return {
         "type": "data",
         "symmetric": False,
-        "array": [bar.high - bar.value],
-        "arrayminus": [bar.value - bar.low],
-        "color": INK[dark],
+        "array": [high - value],
+        "arrayminus": [value - low],
+        "color": colour,
         "thickness": 1.5,
         "width": 5,
     }

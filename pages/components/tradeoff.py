@@ -58,8 +58,8 @@ def chart(trade: Tradeoff, *, dark: bool) -> charts.Chart:
                 "opacity": 0.85,
                 "line": {"width": 2, "color": colour},
             },
-            error_y=_whiskers(point.loss, point.loss_interval, colour),
-            error_x=_whiskers(point.latency_ms, point.latency_interval, colour),
+            error_y=charts.whisker(point.loss, point.loss_interval, colour),
+            error_x=charts.whisker(point.latency_ms, point.latency_interval, colour),
             cliponaxis=False,
             hovertemplate=f"%{{x:.3~g}} ms, %{{y:.3~g}} %, {point.size_mib:.3g} MiB"
             "<extra>%{fullData.name}</extra>",
@@ -70,24 +70,6 @@ def chart(trade: Tradeoff, *, dark: bool) -> charts.Chart:
     top = max(1.0, *reached)
     figure.update_yaxes(title="Loss, %", range=[-0.08 * top, 1.12 * top], nticks=6, zeroline=False)
     return charts.Chart(charts.laid_out(figure, 420), trade.sentence, trade.table)
-
-
-def _whiskers(
-    value: float, interval: tuple[float, float] | None, colour: str
-) -> dict[str, object] | None:
-    """The 95 % interval around a mark; nothing where there is none."""
-    if interval is None:
-        return None
-    low, high = interval
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [high - value],
-        "arrayminus": [value - low],
-        "color": colour,
-        "thickness": 1,
-        "width": 4,
-    }
 
 
 def _answer(trade: Tradeoff) -> None:

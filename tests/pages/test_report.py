@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 import engine
 from engine.store import reports as library
-from pages.components import charts, state
+from pages.components import charts, forest, state
 from tests.engine.reports.made import renamed, report
 from tests.engine.reports.test_export import HOSTILE
 
@@ -108,10 +108,9 @@ def test_hostile_names_stay_text(open_page: OpenPage) -> None:
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_chart_has_words_and_a_table(dark: bool) -> None:
     found = engine.figures(renamed(report(), HOSTILE))
-    forest = charts.forest(found, dark=dark)
-    assert forest is not None
+    assert found.forest is not None
     drawn = [
-        forest,
+        forest.chart(found.forest, found.verdicts, dark=dark),
         charts.latency(found, dark=dark),
         charts.memory(found, dark=dark),
         charts.sizes(found, dark=dark),
@@ -128,8 +127,8 @@ def test_every_chart_has_words_and_a_table(dark: bool) -> None:
 
 def test_the_forest_shades_the_band_that_verdicts_were_drawn_with() -> None:
     found = engine.figures(report({"torch": 70.0, "onnx": 35.0, "torchscript": 70.0}))
-    chart = charts.forest(found, dark=True)
-    assert chart is not None and found.forest is not None
+    assert found.forest is not None
+    chart = forest.chart(found.forest, found.verdicts, dark=True)
     band = chart.figure.layout.shapes[0]
     delta = report().measurement.plan.preset.delta  # type: ignore[union-attr]  # it was measured
     assert (band.x0, band.x1) == pytest.approx((1 / (1 + delta), 1 + delta))
@@ -137,7 +136,7 @@ def test_the_forest_shades_the_band_that_verdicts_were_drawn_with() -> None:
     assert set(marks) == {"ONNX Runtime", "TorchScript"}, "the original is the line, not a mark"
     assert len({mark.marker.symbol for mark in marks.values()}) == 2, "not by colour alone"
     alone = engine.figures(report({"torch": 70.0}))
-    assert charts.forest(alone, dark=False) is None
+    assert alone.forest is None
 
 
 def test_the_printed_table_has_a_panel_of_its_own() -> None:

@@ -33,7 +33,7 @@ def timed(infer: Callable[[Feed], dict[str, np.ndarray]], preset: Preset = SHORT
         yield Odd(infer)
 
     feeds: tuple[Feed, ...] = ({"x": np.ones(1, np.float32)},)
-    return time_block(Subject("odd", "json", opened, feeds), preset, 0)  # type: ignore[arg-type]
+    return time_block(Subject("odd", "json", opened, feeds), preset, 0)
 
 
 def answer(value: float = 1.0) -> dict[str, np.ndarray]:

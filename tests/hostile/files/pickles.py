@@ -81,31 +81,30 @@ def _broken_tail(traps: Traps) -> bytes:
     return _global("os", "system", "{command}")(traps)[:-1] + b"\xff\xff\xff"
 
 
-def _under_a_picture(folder: Path, traps: Traps) -> Path:
+def _harmless(folder: Path) -> Path:
     import torch
 
     path = folder / "weights.pt"
     torch.save(_weights(), path)
+    return path
+
+
+def _under_a_picture(folder: Path, traps: Traps) -> Path:
+    path = _harmless(folder)
     with zipfile.ZipFile(path, "a") as file:
         file.writestr("weights/face.png", pickle.dumps(Runs(os.system, traps.command), 2))
     return path
 
 
 def _oldest(folder: Path, traps: Traps) -> Path:
-    import torch
-
-    path = folder / "weights.pt"
-    torch.save(_weights(), path)
+    path = _harmless(folder)
     with zipfile.ZipFile(path, "a") as file:
         file.writestr("weights/notes.txt", pickle.dumps(Runs(os.system, traps.command), 0))
     return path
 
 
 def _wrong_checksum(folder: Path, traps: Traps) -> Path:
-    import torch
-
-    path = folder / "weights.pt"
-    torch.save(_weights(), path)
+    path = _harmless(folder)
     with zipfile.ZipFile(path) as file:
         info = next(one for one in file.infolist() if one.filename.endswith("data/0"))
         start = info.header_offset + 30 + len(info.filename) + 200

@@ -8,6 +8,7 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.engine.sources.conftest import export, net, script
 from tests.hostile.case import Case, Traps
@@ -77,23 +78,10 @@ def _reads(folder: Path, traps: Traps) -> Path:
 
 def _writes_when_loaded(folder: Path, traps: Traps) -> Path:
     import torch
-    from torch import nn
 
-    class Writes(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.size = 4
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x
-
-        @torch.jit.export
-        def __getstate__(self) -> tuple[int, bool]:
-            return (self.size, self.training)
-
+    class Writes(_loading()):
         @torch.jit.export
         def __setstate__(self, state: tuple[int, bool]) -> None:
-            self.size = state[0]
             self.training = state[1]
             held = torch.from_file("/tmp/assay-was-here", shared=True, size=4)
             self.size = held.size(0)  # what nobody uses, the compiler leaves out
@@ -103,9 +91,23 @@ def _writes_when_loaded(folder: Path, traps: Traps) -> Path:
 
 def _takes_all(folder: Path, traps: Traps) -> Path:
     import torch
+
+    class Takes(_loading()):
+        @torch.jit.export
+        def __setstate__(self, state: tuple[int, bool]) -> None:
+            self.training = state[1]
+            held = torch.ones([16 * 1024 * 1024 * 1024 * 1024])
+            self.size = held.size(0)
+
+    return script(Takes(), folder / "model.pt")
+
+
+def _loading() -> Any:
+    """A module that only lacks what it does when it is loaded."""
+    import torch
     from torch import nn
 
-    class Loads(nn.Module):
+    class Loading(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.size = 4
@@ -117,14 +119,7 @@ def _takes_all(folder: Path, traps: Traps) -> Path:
         def __getstate__(self) -> tuple[int, bool]:
             return (self.size, self.training)
 
-        @torch.jit.export
-        def __setstate__(self, state: tuple[int, bool]) -> None:
-            self.size = state[0]
-            self.training = state[1]
-            held = torch.ones([16 * 1024 * 1024 * 1024 * 1024])
-            self.size = held.size(0)
-
-    return script(Loads(), folder / "model.pt")
+    return Loading
 
 
 def _beside_another(folder: Path, traps: Traps) -> Path:

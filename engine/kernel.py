@@ -1,0 +1,90 @@
+"""What the kernel counts: the memory of this machine, and what a tree of processes has taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import processor
+
+MOST_COUNTED = 512
+"""Processes of one tree, beyond which no more are looked at."""
+
+_OWN = ("RssAnon", "RssShmem")
+_GROUP = Path("/sys/fs/cgroup")
+_IN_GROUP = ("memory.max", "memory.current")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """By a process and all below it: CPU time in clock ticks, own memory in bytes, processes.
+
+    Own memory is what is resident and not backed by a file, shared memory too: mapped weights and
+    libraries can be taken back by the kernel at any time. What a child shares with its parent since
+    their fork counts for both.
+    """
+
+    ticks: int
+    memory_bytes: int
+    processes: int
+
+
+def taken(pid: int) -> Taken:
+    """What the tree of a process has taken; nothing once it is gone.
+
+    Of a tree that has outgrown ``MOST_COUNTED`` no more is counted.
+    """
+    ticks = memory_bytes = 0
+    waiting, seen = [pid], 0
+    while waiting and seen <= MOST_COUNTED:
+        here = Path(f"/proc/{waiting.pop()}")
+        try:
+            fields = (here / "stat").read_text().rpartition(")")[2].split()
+            held = _held(here / "status")
+            lists = [file.read_text() for file in here.glob("task/*/children")]
+        except OSError:
+            continue
+        seen += 1
+        ticks += sum(map(int, fields[11:15]))
+        memory_bytes += held
+        waiting += [int(child) for listed in lists for child in listed.split()]
+    return Taken(ticks, memory_bytes, seen)
+
+
+def _held(status: Path) -> int:
+    """Anonymous and shared memory of one process; nothing of one that is only a name any more."""
+    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return sum(int(fields.get(name, "0 kB").split()[0]) * 1024 for name in _OWN)
+
+
+def available() -> int:
+    """Bytes that can be had without swapping, within the control group's limit."""
+    here = _meminfo("MemAvailable")
+    limit, used = (processor.first_line(str(_GROUP / name)) for name in _IN_GROUP)
+    if limit and used and limit.isdigit():
+        return min(here, int(limit) - int(used) + _reclaimable())
+    return here
+
+
+def total() -> int:
+    """Bytes of memory this machine has, or the control group may use where that is less."""
+    limit = processor.first_line(str(_GROUP / _IN_GROUP[0]))
+    here = _meminfo("MemTotal")
+    return min(here, int(limit)) if limit and limit.isdigit() else here
+
+
+def _reclaimable() -> int:
+    """Pages of files the control group holds, which the kernel gives back when asked."""
+    try:
+        text = (_GROUP / "memory.stat").read_text()
+    except OSError:
+        return 0
+    found = dict(line.split() for line in text.splitlines())
+    return int(found.get("inactive_file", 0))
+
+
+def _meminfo(name: str) -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"/proc/meminfo has no {name}")
