@@ -29,13 +29,14 @@ def snapshot(
     ``strip`` has one ``[variant's place, median in ms, 1 when discarded]`` a block.
     """
     places = {variant.key: place for place, variant in enumerate(plan.variants)}
-    rows = [_row(variant, blocks) for variant in plan.variants]
+    restless = gate_failures(gate[-1]) if gate else ()
+    rows = [_row(variant, blocks, restless=bool(restless)) for variant in plan.variants]
     return {
         "live": {
             "round": max((block.round for block in blocks), default=-1) + 1,
             "rounds": rounds,
             "seconds_left": round(seconds_left),
-            "restless": list(gate_failures(gate[-1])) if gate else [],
+            "restless": list(restless),
             "noise": max((row["grade"] for row in rows), default=""),
             "variants": rows,
             "strip": [
@@ -46,7 +47,7 @@ def snapshot(
     }
 
 
-def _row(variant: Variant, blocks: Sequence[Block]) -> dict[str, Any]:
+def _row(variant: Variant, blocks: Sequence[Block], *, restless: bool) -> dict[str, Any]:
     counting = [np.array(b.samples_ns, dtype=float) / _MS for b in kept(blocks, variant.key)]
     found = stats.percentile(counting, 0.5)
     return {
@@ -59,7 +60,9 @@ def _row(variant: Variant, blocks: Sequence[Block]) -> dict[str, Any]:
         "low_ms": _short(found.low) if found.low is not None else None,
         "high_ms": _short(found.high) if found.high is not None else None,
         "blocks_ms": [_short(float(np.median(block))) for block in counting],
-        "grade": stats.grade(counting, discarded=0, disturbed=False) if len(counting) > 2 else "",
+        "grade": stats.grade(counting, discarded=0, disturbed=False, gate_failed=restless)
+        if len(counting) > 2
+        else "",
     }
 
 

@@ -64,7 +64,7 @@ def headline(
 ) -> str:
     """The one sentence that stands first: the figure that matters, and what it means."""
     smallest = at_smallest_batch(variants)
-    subject = _recommended(smallest, report.advice) or min(
+    subject = _recommended(report, smallest) or min(
         (v for v in smallest if v.ratio), key=lambda v: v.typical_ms, default=None
     )
     if subject is not None and subject.ratio is not None:
@@ -91,14 +91,16 @@ def _judge(
     report: Report, advice: Advice, variants: tuple[VariantFigures, ...]
 ) -> tuple[Outcome, str]:
     smallest = at_smallest_batch(variants)
-    chosen = _recommended(smallest, advice)
+    chosen = _recommended(report, smallest)
     if chosen is None or report.measurement is None:
         why = next(
             (why for key, why in report.failures.items() if key.partition(":")[0] == advice.format),
             "no artifact in that format was measured",
         )
         return "not decided", f"{advice.title} was not put to the test: {why.rstrip('.')}."
-    others = [v for v in smallest if v.key != chosen.key]
+    others = [
+        v for v in smallest if v.format != chosen.format or v.is_original > chosen.is_original
+    ]
     restless = [v.name for v in (chosen, *(v for v in others if v.is_original)) if v.grade == "D"]
     if restless:
         return "not decided", (
@@ -170,11 +172,18 @@ def _faster_than(
     return sorted(found, key=lambda pair: -pair[1].value)
 
 
-def _recommended(
-    variants: tuple[VariantFigures, ...], advice: Advice | None
-) -> VariantFigures | None:
-    """The variant in the recommended format, a made one before the original."""
-    if advice is None:
+def _recommended(report: Report, variants: tuple[VariantFigures, ...]) -> VariantFigures | None:
+    """The best that there is in the recommended format, since a format is what is recommended.
+
+    What was made goes before the original, what keeps its accuracy before what surely loses some,
+    then the faster one.
+    """
+    if report.advice is None:
         return None
-    fitting = [v for v in variants if v.format == advice.format]
-    return min(fitting, key=lambda v: v.is_original, default=None)
+    gone = losses(report)
+    fitting = [v for v in variants if v.format == report.advice.format]
+    return min(
+        fitting,
+        key=lambda v: (v.is_original, v.artifact_id in gone, v.typical_ms),
+        default=None,
+    )

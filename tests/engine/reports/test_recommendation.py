@@ -78,6 +78,23 @@ def test_the_tradeoff_says_which_one_it_is() -> None:
     assert found.sentence.endswith(f"ONNX Runtime loses {LOST}.")
 
 
+def test_a_format_is_recommended_and_its_best_variant_stands_for_it() -> None:
+    made = report({"torch": 70.0, "onnx": 35.0, "torchscript": 30.0})
+    assert made.measurement is not None and made.advice is not None
+    plan = made.measurement.plan
+    same = tuple(
+        replace(v, format="onnx", label="ONNX Runtime INT8") if v.format == "torchscript" else v
+        for v in plan.variants
+    )
+    found = figures(
+        replace(made, measurement=replace(made.measurement, plan=replace(plan, variants=same)))
+    )
+    assert found.recommendation is not None
+    assert found.recommendation.outcome == "confirmed"
+    assert found.recommendation.sentence.startswith("ONNX Runtime INT8 is ")
+    assert found.headline.startswith("ONNX Runtime INT8 is ")
+
+
 def test_a_models_own_threads_that_wait_are_not_other_work() -> None:
     made = report()
     assert made.measurement is not None
