@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from engine.quality.model import Quality
     from engine.registry import Format, waitable
     from engine.registry import formats as list_formats
+    from engine.reports.against import Against, Baseline, against, baselines
     from engine.reports.export import export_csv, export_json, export_markdown, import_report
     from engine.reports.figures import Figures, figures
     from engine.reports.forest import Forest
@@ -142,8 +143,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Advice",
+    "Against",
     "Artifact",
     "BadRequest",
+    "Baseline",
     "Builtin",
     "Change",
     "Choice",
@@ -201,8 +204,10 @@ __all__ = [
     "Verification",
     "Walk",
     "advice_for",
+    "against",
     "answers_for",
     "artifacts_of",
+    "baselines",
     "best_for",
     "builtin_data",
     "cancel",
@@ -313,6 +318,7 @@ _PLACES = {
     "engine.quality.figures": "quality_sentence=sentence quality_warning=warning",
     "engine.quality.model": "Quality",
     "engine.registry": "Format list_formats=formats waitable",
+    "engine.reports.against": "Against Baseline against baselines",
     "engine.reports.export": "export_csv export_json export_markdown import_report",
     "engine.reports.figures": "Figures figures",
     "engine.reports.model": "Advice Report",

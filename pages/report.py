@@ -6,7 +6,7 @@ import streamlit as st
 
 import engine
 from engine import EngineError, Figures, Report
-from pages.components import charts, forest, quality, sharing, shell, state, table, tradeoff
+from pages.components import charts, quality, sharing, shell, state, table, tradeoff, verdicts
 from pages.components.text import plain
 
 shell.guard()
@@ -51,9 +51,7 @@ def verdict(found: Figures) -> None:
 
 def measured(found: Figures, drawn: charts.Charts) -> None:
     """The comparison: table first, then latency, reference, memory, and how the run went."""
-    forest.show(found, report.id, dark=dark)
-    table.grid(table.of_text(found.verdicts))
-    st.caption(plain(found.verdicts.note))
+    verdicts.show(report, found, dark=dark)
     st.subheader("Latency", anchor="latency")
     st.caption("Median of all inferences; the whisker is the 95 % interval. Shorter is faster.")
     charts.draw(drawn.latency, "latency", behind="")

@@ -29,18 +29,30 @@ def ratio_of(
     return stats.ratio(*_medians(blocks, first, second), delta=delta, level=level)
 
 
-def baseline_of(variant: Variant, variants: Iterable[Variant]) -> Variant | None:
-    """What a variant is compared with: the original as it ran with the same batch and threads."""
-    if variant.is_original or variant.control_of:
+def baseline_of(
+    variant: Variant, variants: Iterable[Variant], artifact_id: str | None = None
+) -> Variant | None:
+    """What a variant is compared with, as it ran with the same batch and threads.
+
+    The original, or the artifact of that id. None for the baseline itself, and where it did not
+    run like that.
+    """
+    if _is_baseline(variant, artifact_id) or variant.control_of:
         return None
     same = (
         other
         for other in variants
-        if other.is_original
+        if _is_baseline(other, artifact_id)
         and (other.batch, other.threads, other.pinned)
         == (variant.batch, variant.threads, variant.pinned)
     )
     return next(same, None)
+
+
+def _is_baseline(variant: Variant, artifact_id: str | None) -> bool:
+    if artifact_id is None:
+        return variant.is_original
+    return variant.artifact_id == artifact_id and not variant.control_of
 
 
 def control_ratio(plan: MeasurePlan, blocks: Sequence[Block]) -> Ratio | None:

@@ -1,4 +1,4 @@
-"""The speed of every variant against the original, beside the band in which nothing differs."""
+"""The speed of every variant against a baseline, beside the band in which nothing differs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WIDE, _WIDER, _WIDEST = 1.6, 6.0, 60.0
 
 @dataclass(frozen=True, slots=True)
 class ForestRow:
-    """One variant: its speed over the original's at the same batch and threads."""
+    """One variant: its speed over the baseline's at the same batch and threads."""
 
     name: str
     colour: int
@@ -36,25 +36,33 @@ class Forest:
     sentence: str
 
 
-def forest(variants: tuple[VariantFigures, ...]) -> Forest | None:
-    """Every variant that has a ratio, in the order of the plan; None where none has."""
-    rows = tuple(ForestRow(v.name, v.colour, v.ratio) for v in variants if v.ratio is not None)
+def forest(variants: tuple[VariantFigures, ...], other: str = "the original") -> Forest | None:
+    """Every variant that has a ratio, in the order of the plan; None where none has.
+
+    ``other`` is what the ratios are against, in words.
+    """
+    rows = (ForestRow(v.name, v.colour, v.ratio) for v in variants if v.ratio is not None)
+    return of_rows(tuple(rows), other)
+
+
+def of_rows(rows: tuple[ForestRow, ...], other: str) -> Forest | None:
+    """The plot of these rows; None of none."""
     if not rows:
         return None
-    delta = rows[0].ratio.delta
+    delta = max(row.ratio.delta for row in rows)
     band = (1 / (1 + delta), 1 + delta)
     low = min(band[0], *(row.ratio.low for row in rows))
     high = max(band[1], *(row.ratio.high for row in rows))
     pad = (high / low) ** 0.06
     span = (low / pad, high * pad)
-    parts = "; ".join(f"{row.name} {words.compared(row.ratio, 'the original')}" for row in rows)
+    parts = "; ".join(f"{row.name} {words.compared(row.ratio, other)}" for row in rows)
     return Forest(
         rows=rows,
         delta=delta,
         band=band,
         span=span,
         ticks=_ticks(*span),
-        sentence=f"Speed against the original, with 95 % intervals: {parts}. The shaded band, "
+        sentence=f"Speed against {other}, with 95 % intervals: {parts}. The shaded band, "
         f"{band[0]:.3f}× to {band[1]:.3f}×, is where a difference does not count.",
     )
 

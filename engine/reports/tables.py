@@ -46,16 +46,21 @@ class VerificationFigures:
     table: Table
 
 
-def verdict_table(report: Report, variants: tuple[VariantFigures, ...]) -> Table:
-    """The comparison in one look."""
+def verdict_table(
+    report: Report,
+    variants: tuple[VariantFigures, ...],
+    baseline: str = "",
+    name: str = "the original",
+) -> Table:
+    """The comparison in one look, with the artifact of id ``baseline`` or with the original."""
     verified = {a.id: _verified(a) for a in report.artifacts}
     return Table(
-        "Every variant beside the original",
+        f"Every variant beside {name}",
         (
             "Variant",
             "Median, ms",
             "p90, ms",
-            "Speed against the original",
+            f"Speed against {name}",
             "First answer",
             "Memory, MiB",
             "File, MiB",
@@ -67,7 +72,7 @@ def verdict_table(report: Report, variants: tuple[VariantFigures, ...]) -> Table
                 v.name,
                 words.percentile(v.p50),
                 words.percentile(v.p90),
-                _speed(v),
+                _speed(v, v.artifact_id == baseline if baseline else v.is_original, name),
                 words.seconds(v.first_answer_s),
                 _or_absent(v.memory_mib),
                 words.number(v.size_mib),
@@ -301,9 +306,9 @@ def _samples(variant: VariantFigures) -> str:
     return f"{variant.samples} means of up to {variant.calls_per_sample} calls"
 
 
-def _speed(variant: VariantFigures) -> str:
-    if variant.is_original:
-        return "1× (the original)"
+def _speed(variant: VariantFigures, is_baseline: bool, name: str) -> str:
+    if is_baseline:
+        return f"1× ({name})"
     if variant.ratio is None:
         return _ABSENT
     return f"{words.times(variant.ratio)} {words.verdict(variant.ratio)}"

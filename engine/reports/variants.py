@@ -102,7 +102,7 @@ def variant_figures(report: Report) -> tuple[VariantFigures, ...]:
     made = {artifact.id: artifact for artifact in report.artifacts}
     order = list(dict.fromkeys(v.artifact_id for v in measurement.plan.variants))
     names = _names(measurement.plan.variants)
-    ratios = _ratios(measurement)
+    against = ratios(measurement)
     return tuple(
         _figures_of(
             variant,
@@ -110,10 +110,23 @@ def variant_figures(report: Report) -> tuple[VariantFigures, ...]:
             order.index(variant.artifact_id),
             made[variant.artifact_id],
             measurement,
-            ratios.get(variant.key),
+            against.get(variant.key),
         )
         for variant in _measured(measurement)
     )
+
+
+def ratios(measurement: Measurement, artifact_id: str | None = None) -> dict[str, Ratio]:
+    """Every variant against the original, or the artifact of that id, by key, judged together."""
+    measured = _measured(measurement)
+    pairs = ((v.key, verdicts.baseline_of(v, measured, artifact_id)) for v in measured)
+    found = {
+        key: ratio
+        for key, base in pairs
+        if base is not None and (ratio := ratio_between(measurement, base.key, key)) is not None
+    }
+    together = stats.adjusted(tuple(found.values()), level=verdicts.level_of(measurement))
+    return dict(zip(found, together, strict=True))
 
 
 def at_smallest_batch(variants: Iterable[VariantFigures]) -> tuple[VariantFigures, ...]:
@@ -219,19 +232,6 @@ def _measured(measurement: Measurement) -> tuple[Variant, ...]:
     )
 
 
-def _ratios(measurement: Measurement) -> dict[str, Ratio]:
-    """Every variant against its original, by key, judged together."""
-    measured = _measured(measurement)
-    pairs = ((v.key, verdicts.baseline_of(v, measured)) for v in measured)
-    found = {
-        key: ratio
-        for key, base in pairs
-        if base is not None and (ratio := ratio_between(measurement, base.key, key)) is not None
-    }
-    together = stats.adjusted(tuple(found.values()), level=verdicts.level_of(measurement))
-    return dict(zip(found, together, strict=True))
-
-
 def _rank(variant: Variant, measurement: Measurement) -> int:
     """1 + how many of those that ran alike are surely faster, judged together."""
     others = [
@@ -240,8 +240,8 @@ def _rank(variant: Variant, measurement: Measurement) -> int:
         if other.key != variant.key
         and (other.batch, other.threads) == (variant.batch, variant.threads)
     ]
-    ratios = (ratio_between(measurement, variant.key, other) for other in others)
-    found = tuple(ratio for ratio in ratios if ratio is not None)
+    pairs = (ratio_between(measurement, variant.key, other) for other in others)
+    found = tuple(ratio for ratio in pairs if ratio is not None)
     together = stats.adjusted(found, level=verdicts.level_of(measurement))
     return 1 + sum(ratio.verdict == "faster" for ratio in together)
 

@@ -8,22 +8,25 @@ import math
 import plotly.graph_objects as go
 import streamlit as st
 
-from engine import Figures, Forest
+from engine import Against, Forest
 from pages.components import charts
 from pages.components.table import Tabular
+from pages.components.text import plain
 
 _SHADE = "rgba(122, 133, 144, 0.22)"
 
 
-def show(found: Figures, report_id: str, *, dark: bool) -> None:
+def show(against: Against, report_id: str, *, dark: bool) -> None:
     """The plot with a sentence above it; nothing where nothing is compared. Its table follows."""
-    if found.forest is None:
+    if against.forest is None:
         return
     st.caption(
-        "How many times as fast as the original, with 95 % intervals: right of 1 is faster. In the "
-        f"shaded band, ±{100 * found.forest.delta:.1f} %, a difference does not count."
+        f"How many times as fast as {plain(against.other)}, with 95 % intervals: right of 1 is "
+        f"faster. In the shaded band, ±{100 * against.forest.delta:.1f} %, a difference does not "
+        "count."
     )
-    drawn = _kept(report_id, dark, found.verdicts.rows, found.forest, found.verdicts)
+    behind = against.verdicts
+    drawn = _kept(report_id, dark, behind.rows, against.forest, behind)
     charts.draw(drawn, "forest", behind="")
 
 
@@ -36,7 +39,7 @@ def _kept(
 
 
 def chart(shown: Forest, behind: Tabular, *, dark: bool) -> charts.Chart:
-    """The speed of every variant against the original, with the band of equivalence."""
+    """Every ratio with its interval, and the band of equivalence."""
     figure = go.Figure()
     for at, row in enumerate(shown.rows):
         for (x0, x1), line in ((shown.band, "dot"), ((1, 1), "solid")):

@@ -16,6 +16,8 @@ JOB = "job"
 TRIAL = "try"
 REPORT = "id"
 SHARE = "share"
+BASELINE = "baseline"
+REPORTS = "reports"
 FORMAT = "format"
 ANSWER = "cho_"
 """Prefix of the decision tree's answers: ``?cho_target=multi-platform``."""
@@ -45,6 +47,7 @@ DATA_RECIPE = "convert_data_recipe"
 ARTIFACTS = "measure_artifacts"
 STRIP = "measure_strip"
 PROMPT = "try_prompt"
+BASELINE_CHOICE = "report_baseline"
 MOST_LOSS = "report_most_loss"
 MOST_MS = "report_most_ms"
 IMPORT = "reports_import"
@@ -114,6 +117,22 @@ def report_id() -> str | None:
 def share_token() -> str | None:
     """The token of the shared snapshot this page shows."""
     return st.query_params.get(SHARE) or None
+
+
+def baseline() -> str | None:
+    """What everything is compared against: the key in the URL; None is the original."""
+    return st.query_params.get(BASELINE) or None
+
+
+def hold_baseline(key: str | None) -> None:
+    """Make the control say what is compared against."""
+    st.session_state[BASELINE_CHOICE] = key
+
+
+def keep_baseline(default: str | None) -> None:
+    """Put what the control says into the URL; the default takes it out."""
+    chosen = st.session_state[BASELINE_CHOICE]
+    _into_url(BASELINE, None if chosen == default else chosen)
 
 
 def answers() -> dict[str, str]:

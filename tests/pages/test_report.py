@@ -109,7 +109,10 @@ def test_hostile_names_stay_text(open_page: OpenPage) -> None:
 def test_every_chart_has_words_and_a_table(dark: bool) -> None:
     found = engine.figures(renamed(report(), HOSTILE))
     assert found.forest is not None
+    against = engine.against(renamed(report(), HOSTILE), found.variants, "onnx-b1-t2")
+    assert against.forest is not None
     drawn = [
+        forest.chart(against.forest, against.verdicts, dark=dark),
         forest.chart(found.forest, found.verdicts, dark=dark),
         charts.latency(found, dark=dark),
         charts.memory(found, dark=dark),
@@ -148,3 +151,33 @@ def test_the_printed_table_has_a_panel_of_its_own() -> None:
 def test_the_palettes_are_told_apart_without_colour() -> None:
     figure = charts.distribution(engine.figures(report()), dark=False).figure
     assert len({trace.line.dash for trace in figure.data}) == len(figure.data)
+
+
+def test_the_address_holds_what_everything_is_compared_against(open_page: OpenPage) -> None:
+    library.save(report())
+    app = open_page("report", id=report().id)
+    (selector,) = app.selectbox
+    assert selector.value == "torch-b1-t2"
+    assert selector.options == ["PyTorch (eager), original", "ONNX Runtime", "TorchScript"]
+    app.session_state[state.SHELL_RAN] = True
+    selector.select("TorchScript").run()
+    assert not app.exception
+    assert app.query_params["baseline"] == "torchscript-b1-t2"
+    assert "as fast as TorchScript" in words(app)
+
+    again = open_page("report", id=report().id, baseline="torchscript-b1-t2")
+    assert again.selectbox[0].value == "torchscript-b1-t2"
+    speeds = again.dataframe[0].value
+    assert list(speeds["Speed against TorchScript"])[2] == "1× (TorchScript)"
+    again.session_state[state.SHELL_RAN] = True
+    again.selectbox[0].select("PyTorch (eager), original").run()
+    assert "baseline" not in again.query_params, "the original needs no word in the address"
+    assert "as fast as the original" in words(again)
+
+
+def test_a_baseline_that_is_not_there_is_said(open_page: OpenPage) -> None:
+    library.save(report())
+    app = open_page("report", id=report().id, baseline="nothing-b1")
+    assert not app.exception
+    assert "Shown against the original" in words(app)
+    assert app.selectbox[0].value == "torch-b1-t2"
