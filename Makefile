@@ -1,4 +1,5 @@
 PORT ?= 8501
+ADDRESS ?= 127.0.0.1
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
 .PHONY: help env run test check format hostile fuzz conformance pictures bench clean
@@ -11,7 +12,7 @@ env: ## prepare the environment; .venv leads to it
 	@scripts/environment
 
 run: env ## serve Assay on http://127.0.0.1:8501
-	@exec $(PYTHON) -m engine serve --port $(PORT)
+	@exec $(PYTHON) -m engine serve --port $(PORT) --address $(ADDRESS)
 
 test: ## format, lint, types and all tests, the browser's too
 	@scripts/environment dev

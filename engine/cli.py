@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from engine import changes, housekeeping, registry, store
+from engine import changes, housekeeping, registry, serve, store
 from engine.bench.plan import PRESETS
 from engine.data.builtin import BUILTINS
 from engine.doctor import Doctor, doctor
@@ -83,9 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         command=_host
     )
     housekeeping.add_commands(commands)
-    serving = commands.add_parser("serve", help="serve the pages, with a host beside them")
-    serving.add_argument("--port", type=int, default=8501)
-    serving.set_defaults(command=_serve)
+    serve.add_command(commands)
     return parser
 
 
@@ -299,12 +297,6 @@ def _host(_: argparse.Namespace) -> int:
     from engine.jobs.host import main as run_host
 
     return run_host()
-
-
-def _serve(asked: argparse.Namespace) -> int:
-    from engine.serve import serve
-
-    return serve(asked.port)
 
 
 def _print_back_ends(found: Doctor) -> int:

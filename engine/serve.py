@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -11,15 +13,16 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import engine
+from engine.doorway import LOOPBACK, Doorway, doorway
 from engine.errors import BadRequest, EngineError
 from engine.jobs import locks
 
 _ROOT = Path(engine.__file__).resolve().parent.parent
-_ADDRESS = "127.0.0.1"
 _HEALTH = "/_stcore/health"
 _TICK_S = 0.25
 _PATIENCE_S = 60.0
@@ -28,18 +31,45 @@ _LONGEST_BACK_OFF_S = 30.0
 _PR_SET_PDEATHSIG = 1
 
 
-def serve(port: int) -> int:
+def add_command(commands: Any) -> None:
+    """Put ``serve`` among the commands of the shell."""
+    serving = commands.add_parser("serve", help="serve the pages, with a host beside them")
+    serving.add_argument("--port", type=int, default=8501)
+    serving.add_argument(
+        "--address", default=LOOPBACK, metavar="IP", help="listen there; default: this machine only"
+    )
+    serving.add_argument(
+        "--name",
+        default="",
+        metavar="HOST[:PORT]",
+        help="as the browser's address bar shows it, where that is not the address",
+    )
+    serving.add_argument(
+        "--without-login",
+        action="store_true",
+        help="others may reach it, and whoever does may do everything",
+    )
+    serving.set_defaults(command=_command)
+
+
+def _command(asked: argparse.Namespace) -> int:
+    return serve(
+        doorway(asked.address, asked.port, name=asked.name, without_login=asked.without_login)
+    )
+
+
+def serve(door: Doorway) -> int:
     """Serve until SIGTERM or SIGINT. Raises EngineError when the port is taken or nothing comes."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    _refuse_taken(port)
-    host, web = _Host(), _start_web(port)
+    _refuse_taken(door)
+    host, web = _Host(), _start_web(door)
     try:
         host.keep()
-        _wait_healthy(port, web, stopping)
+        _wait_healthy(door, web, stopping)
         if not stopping.is_set():
-            sys.stdout.write(f"Assay is at http://{_ADDRESS}:{port}\n")
+            sys.stdout.write(f"Assay is at {door.url}\n")
             sys.stdout.flush()
         while not stopping.wait(_TICK_S):
             host.keep()
@@ -79,20 +109,26 @@ class _Host:
             _end(self.process)
 
 
-def _start_web(port: int) -> subprocess.Popen[bytes]:
+def _start_web(door: Doorway) -> subprocess.Popen[bytes]:
     return _start(
         [
             *(sys.executable, "-m", "streamlit", "run", "streamlit_app.py"),
-            *("--server.port", str(port), "--server.address", _ADDRESS),
+            *("--server.port", str(door.port), "--server.address", door.address),
             *("--server.headless", "true"),
-        ]
+        ],
+        ASSAY_PUBLIC_HOST=door.host,
     )
 
 
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
+def _start(command: list[str], **settings: str) -> subprocess.Popen[bytes]:
     """A process that ends with this one; a Ctrl-C in the shell reaches it only through us."""
     return subprocess.Popen(
-        command, cwd=_ROOT, process_group=0, stdin=subprocess.DEVNULL, preexec_fn=_tie_to_parent
+        command,
+        cwd=_ROOT,
+        env={**os.environ, **settings},
+        process_group=0,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=_tie_to_parent,
     )
 
 
@@ -109,29 +145,32 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _refuse_taken(port: int) -> None:
-    with socket.socket() as trial:
+def _refuse_taken(door: Doorway) -> None:
+    family = socket.AF_INET6 if ":" in door.address else socket.AF_INET
+    with socket.socket(family) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind((_ADDRESS, port))
+            trial.bind((door.address, door.port))
         except (OSError, OverflowError) as error:
             raise BadRequest(
-                f"Port {port} cannot be used: {error}.",
-                hint=f"Perhaps Assay runs there already; otherwise choose another: PORT={port + 1}",
+                f"Port {door.port} of {door.address} cannot be used: {error}.",
+                hint="Perhaps Assay runs there already; otherwise choose another: "
+                f"PORT={door.port + 1}",
             ) from error
 
 
-def _wait_healthy(port: int, web: subprocess.Popen[bytes], stopping: threading.Event) -> None:
+def _wait_healthy(door: Doorway, web: subprocess.Popen[bytes], stopping: threading.Event) -> None:
     deadline = time.monotonic() + _PATIENCE_S
-    while not stopping.is_set() and not _healthy(port):
+    while not stopping.is_set() and not _healthy(door):
         if web.poll() is not None or time.monotonic() > deadline:
             raise EngineError("The web process did not start.", hint="Its last words are above.")
         time.sleep(_TICK_S / 2)
 
 
-def _healthy(port: int) -> bool:
+def _healthy(door: Doorway) -> bool:
+    asked = Request(f"http://{door.here}{_HEALTH}", headers={"Host": door.host or door.here})
     try:
-        with urlopen(f"http://{_ADDRESS}:{port}{_HEALTH}", timeout=2) as answer:
+        with urlopen(asked, timeout=2) as answer:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False

@@ -21,7 +21,8 @@ class Settings:
     ``keep_days`` and ``quota_bytes``: what no report speaks of is deleted when it is older, or when
     there is more; 0 for never.
     ``unfinished_uploads`` and ``unfinished_bytes``: how many uploads may be under way or cut, and
-    what they may announce together.
+    what they may announce together. ``public_host``: the one Host header that is answered, empty
+    for the names of this machine; ``serve`` sets it.
     """
 
     data_dir: Path
@@ -36,6 +37,7 @@ class Settings:
     quota_bytes: int = 0
     unfinished_uploads: int = 64
     unfinished_bytes: int = 64 * GIB
+    public_host: str = ""
 
     @property
     def jobs_dir(self) -> Path:
@@ -75,5 +77,6 @@ def settings() -> Settings:
         quota_bytes=int(float(os.environ.get("ASSAY_QUOTA_GIB", "0")) * GIB),
         unfinished_uploads=int(os.environ.get("ASSAY_UNFINISHED_UPLOADS", "64")),
         unfinished_bytes=int(float(os.environ.get("ASSAY_UNFINISHED_GIB", "64")) * GIB),
+        public_host=os.environ.get("ASSAY_PUBLIC_HOST", "").strip().lower(),
         task_memory_bytes=int(float(os.environ.get("ASSAY_TASK_MEMORY_GIB", "0")) * GIB),
     )

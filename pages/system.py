@@ -77,7 +77,7 @@ st.caption(
 
 st.subheader("Known limits", anchor=False)
 st.markdown(
-    "- Served on this machine only (127.0.0.1) until logins are in place.\n"
+    "- Served on this machine (127.0.0.1) unless it was started for others (README).\n"
     "- Workers have limits of time, memory and processes, no secrets, and the sandbox above.\n"
     "- Measuring uses the CPU, but for TensorRT, which was not yet run on a real GPU."
 )

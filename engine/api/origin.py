@@ -1,17 +1,20 @@
-"""Who may talk to us: only loopback names, and only our own pages may change anything.
+"""Who may talk to us: under our own name only, and only our own pages may change anything.
 
-A page of another site can make a visitor's browser call 127.0.0.1; its Origin gives it away. A
-rebound DNS name reaches us under a foreign Host; that gives it away.
+The name is the one that ``serve`` was given for others, else those of this machine. A page of
+another site can make a visitor's browser call us; its Origin gives it away. A rebound DNS name
+reaches us under a foreign Host; that gives it away.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from engine.doorway import is_loopback_name
+from engine.settings import settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -32,9 +35,9 @@ class OriginGuard:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
+            where = settings().public_host or "http://127.0.0.1 and its port"
             answer = JSONResponse(
-                {"message": problem, "hint": "Open Assay at http://127.0.0.1 and its port."},
-                status_code=403,
+                {"message": problem, "hint": f"Open Assay at {where}."}, status_code=403
             )
             await answer(scope, receive, send)
 
@@ -43,7 +46,10 @@ def _problem(scope: Scope) -> str | None:
     """Why this request is refused, in one sentence; None when it is not."""
     headers = Headers(scope=scope)
     host = headers.get("host", "")
-    if not is_loopback_name(host):
+    if public := settings().public_host:
+        if host.lower() != public:
+            return "Assay answers only under the name it was started with."
+    elif not is_loopback_name(host):
         return "Assay answers only under the names of this machine (127.0.0.1, localhost)."
     if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
         return None
@@ -52,22 +58,6 @@ def _problem(scope: Scope) -> str | None:
         client = scope.get("client")
         local = client is not None and is_loopback_name(client[0])
         return None if local else "A request without an Origin must come from this machine."
-    if urlsplit(origin).netloc != host:
+    if urlsplit(origin).netloc.lower() != host.lower():
         return "Only Assay's own pages may change anything."
     return None
-
-
-def is_loopback_name(host: str) -> bool:
-    """Whether a Host header (or an address) names this machine; the port does not matter."""
-    try:
-        name = urlsplit(f"//{host}").hostname if "::" not in host or "[" in host else host
-    except ValueError:
-        return False
-    if name is None or "@" in host:
-        return False
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -12,8 +12,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from engine.api.origin import is_loopback_name
 from engine.api.routes import MIDDLEWARE
+from engine.settings import settings
 
 
 async def touch(request: Request) -> PlainTextResponse:
@@ -70,21 +70,42 @@ def test_a_foreign_websocket_is_closed(client: TestClient) -> None:
         pass
 
 
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Assay served to others, as assay.lan:8501."""
+    monkeypatch.setenv("ASSAY_PUBLIC_HOST", "assay.lan:8501")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
 @pytest.mark.parametrize(
-    ("host", "ours"),
+    ("host", "status"),
     [
-        ("localhost", True),
-        ("localhost:8501", True),
-        ("127.0.0.1:8501", True),
-        ("127.9.9.9", True),
-        ("[::1]:8501", True),
-        ("::1", True),
-        ("0.0.0.0:8501", False),
-        ("localhost.evil.example", False),
-        ("user@localhost", False),
-        ("[", False),
-        ("", False),
+        ("assay.lan:8501", 200),
+        ("ASSAY.lan:8501", 200),
+        ("assay.lan", 403),
+        ("127.0.0.1:8501", 403),
+        ("localhost:8501", 403),
+        ("evil.example", 403),
+        ("", 403),
     ],
 )
-def test_which_names_are_this_machine(host: str, ours: bool) -> None:
-    assert is_loopback_name(host) is ours
+def test_served_to_others_it_answers_under_that_name_only(
+    client: TestClient, named: None, host: str, status: int
+) -> None:
+    answer = client.get("/x", headers={"Host": host})
+    assert answer.status_code == status
+    if status == 403:
+        assert "assay.lan:8501" in answer.json()["hint"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://assay.lan:8501", 200), ("http://assay.lan", 403), ("http://127.0.0.1:8501", 403)],
+)
+def test_served_to_others_only_its_own_pages_change_anything(
+    client: TestClient, named: None, origin: str, status: int
+) -> None:
+    headers = {"Host": "assay.lan:8501", "Origin": origin}
+    assert client.post("/x", headers=headers).status_code == status

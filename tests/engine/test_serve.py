@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
 from engine.jobs import locks
+from engine.jobs.isolation import tiers
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,10 +31,10 @@ def port() -> int:
 
 
 @contextmanager
-def serving(port: int) -> Iterator[subprocess.Popen[str]]:
+def serving(port: int, *more: str) -> Iterator[subprocess.Popen[str]]:
     """``python -m engine serve``, from its greeting to its end."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "engine", "serve", "--port", str(port)],
+        [sys.executable, "-m", "engine", "serve", "--port", str(port), *more],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -122,3 +124,31 @@ def test_a_host_that_runs_already_is_used_and_left_alone(workspace: Path, port: 
         with serving(port) as process:
             assert host_pid(process.pid) is None
         assert locks.held(locks.host_lock())
+
+
+def test_others_are_not_served_by_chance(workspace: Path, port: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "engine", "serve", "--port", str(port), "--address", "0.0.0.0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "nobody there would have to log in" in done.stderr and "--without-login" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_asked_for_it_serves_others_under_its_name_only(workspace: Path, port: int) -> None:
+    if tiers.sandbox("").tier not in (tiers.Tier.A, tiers.Tier.B):
+        pytest.skip(f"no sandbox of tier A or B here: {tiers.sandbox('').words}")
+    name = f"assay.test:{port}"
+    with serving(port, "--address", "0.0.0.0", "--name", name, "--without-login"):
+        url = f"http://127.0.0.1:{port}/healthz"
+        with urlopen(Request(url, headers={"Host": name}), timeout=30) as answer:
+            assert answer.status == 200
+        with pytest.raises(HTTPError, match="403") as refused:
+            urlopen(url, timeout=30)
+        assert name in refused.value.read().decode()
+        refused.value.close()
