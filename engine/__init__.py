@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engine.access import Person, Role, identify_by, who
     from engine.architectures import architectures as list_architectures
     from engine.changes import Pass, label_of
     from engine.changes import passes as list_passes
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from engine.data.recipe import takes_pictures
     from engine.doctor import Doctor
     from engine.doctor import doctor as diagnose
-    from engine.errors import BadRequest, EngineError, NotFound, Reason
+    from engine.errors import BadRequest, EngineError, NotAllowed, NotFound, Reason
     from engine.graphs import viewable
     from engine.jobs.client import (
         cancel,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         walk,
     )
     from engine.lazy import one_look
+    from engine.logins import Login, login
     from engine.options import Choice, choices, parse_target
     from engine.pipeline import (
         ConvertRequest,
@@ -172,10 +174,13 @@ __all__ = [
     "LanguageComparison",
     "Leaf",
     "Listing",
+    "Login",
     "MeasureRequest",
     "Model",
+    "NotAllowed",
     "NotFound",
     "Pass",
+    "Person",
     "PictureRecipe",
     "Pitfall",
     "Quality",
@@ -187,6 +192,7 @@ __all__ = [
     "ReferenceRow",
     "ReferenceTable",
     "Report",
+    "Role",
     "Sample",
     "Scalar",
     "Search",
@@ -236,6 +242,7 @@ __all__ = [
     "format_guides",
     "has_layers",
     "has_listings",
+    "identify_by",
     "import_report",
     "importance_matrix",
     "job",
@@ -250,6 +257,7 @@ __all__ = [
     "list_samples",
     "list_snippets",
     "listings_of",
+    "login",
     "measured_passes",
     "model",
     "models_folder",
@@ -283,8 +291,10 @@ __all__ = [
     "viewable",
     "waitable",
     "walk",
+    "who",
 ]
 _PLACES = {
+    "engine.access": "Person Role identify_by who",
     "engine.architectures": "list_architectures=architectures",
     "engine.changes": "Pass label_of list_passes=passes",
     "engine.data.builtin": "Builtin builtin_data=builtins",
@@ -292,7 +302,7 @@ _PLACES = {
     "engine.data.opening": "data_takes=TAKES",
     "engine.data.recipe": "PictureRecipe=Recipe takes_pictures",
     "engine.doctor": "Doctor diagnose=doctor",
-    "engine.errors": "BadRequest EngineError NotFound Reason",
+    "engine.errors": "BadRequest EngineError NotAllowed NotFound Reason",
     "engine.graphs": "viewable",
     "engine.jobs.client": (
         "cancel job list_jobs=jobs submit_convert submit_data submit_exclude submit_explain "
@@ -306,6 +316,7 @@ _PLACES = {
         "pitfalls reach_from reference_tables walk"
     ),
     "engine.lazy": "one_look",
+    "engine.logins": "Login login",
     "engine.options": "Choice choices parse_target",
     "engine.processor": "cores",
     "engine.store.cleaning": "disk_sizes=sizes",

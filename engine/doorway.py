@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from engine.errors import BadRequest
 from engine.jobs.isolation import tiers
+from engine.logins import login
 from engine.settings import settings
 
 LOOPBACK = "127.0.0.1"
@@ -37,10 +38,12 @@ class Doorway:
 
 
 def doorway(address: str, port: int, *, name: str = "", without_login: bool = False) -> Doorway:
-    """Where to serve. ``name`` is the host that browsers show, with its port where they show one.
+    """Where to serve. ``name`` is the host that browsers show, with its port where they show one;
+    where people log in it comes from the ``redirect_uri``.
 
-    Raises BadRequest for an address or a name beyond this machine, unless ``without_login`` says
-    that everybody there may do everything, and workers are held by tier A or B.
+    Raises BadRequest for an address or a name beyond this machine, unless people log in or
+    ``without_login`` says that everybody there may do everything, and workers are held by tier A
+    or B.
     """
     listening = _address(address)
     if name and not _NAME.fullmatch(name):
@@ -50,24 +53,56 @@ def doorway(address: str, port: int, *, name: str = "", without_login: bool = Fa
             "assay.lan or assay.lan:8501.",
         )
     plain = Doorway(str(listening), port, "", "")
-    if listening.is_loopback and (not name or is_loopback_name(name)):
+    if configured := login():
+        door = _with_login(plain, configured.origin(port), name, without_login)
+    elif listening.is_loopback and (not name or is_loopback_name(name)):
         return Doorway(plain.address, port, "", f"http://{plain.here}")
-    if not without_login:
+    else:
+        door = _without_login(plain, listening.is_unspecified, name, without_login)
+    if not (listening.is_loopback and is_loopback_name(door.host)):
+        _refuse_weak(door.host)
+    return door
+
+
+def _with_login(plain: Doorway, origin: str, name: str, without: bool) -> Doorway:
+    """Under the name to which the provider sends people back. Raises BadRequest."""
+    scheme, host = urlsplit(origin).scheme, urlsplit(origin).netloc
+    if without:
         raise BadRequest(
-            f"Assay was not started: other machines could reach {name or address}, and nobody "
-            "there would have to log in.",
-            hint="Say --without-login if whoever reaches it may do everything; or leave --address "
-            "and --name away, and Assay serves this machine only.",
+            f"People log in here, says {settings().secrets}, and --without-login says they do not.",
+            hint="Leave one of them away.",
         )
-    if listening.is_unspecified and not name:
+    if name and name.lower() != host:
         raise BadRequest(
-            f"Assay was not started: {address} is every address of this machine, and only one name "
-            "is answered.",
+            f"People come back from their login to {host}, not to {name}.",
+            hint="Leave --name away, or correct redirect_uri in [auth].",
+        )
+    if scheme != "https" and not is_loopback_name(host):
+        raise BadRequest(
+            f"People would log in to {origin}, over which anybody on the way reads along.",
+            hint="Put a proxy with a certificate before Assay, and https:// into redirect_uri.",
+        )
+    return Doorway(plain.address, plain.port, host, origin)
+
+
+def _without_login(plain: Doorway, everywhere: bool, name: str, asked: bool) -> Doorway:
+    """For whoever can reach it. Raises BadRequest where that was not asked for."""
+    if not asked:
+        raise BadRequest(
+            f"Assay was not started: other machines could reach {name or plain.address}, and "
+            "nobody there would have to log in.",
+            hint="Configure a login ([auth] in secrets.toml, see the README); or say "
+            "--without-login if whoever reaches it may do everything; or leave --address and "
+            "--name away, and Assay serves this machine only.",
+        )
+    if everywhere and not name:
+        raise BadRequest(
+            f"Assay was not started: {plain.address} is every address of this machine, and only "
+            "one name is answered.",
             hint="Say with --name what stands in the browser's address bar: --name assay.lan:8501",
         )
-    _refuse_weak(name or address)
     host = (name or plain.here).lower()
-    return Doorway(plain.address, port, host, f"http://{host}")
+    return Doorway(plain.address, plain.port, host, f"http://{host}")
 
 
 def is_loopback_name(host: str) -> bool:

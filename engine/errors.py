@@ -9,6 +9,7 @@ EngineError                     a sentence for a person: what was wanted, what w
 ├── ConversionError             the framework's own converter failed
 ├── BadRequest                  options that do not fit (shape, name, number …)
 ├── NotFound                    an id that nothing answers to
+├── NotAllowed                  something that the person's role does not include
 ├── UploadError                 an upload that was refused; carries the HTTP status
 ├── StorageFull                 no room left on the disk
 ├── LibraryUnusable             the database or its folder cannot be read, or written
@@ -97,6 +98,12 @@ class BadRequest(EngineError):
 
 class NotFound(EngineError):
     """Nothing answers to that id."""
+
+    reason = Reason.BAD_REQUEST
+
+
+class NotAllowed(EngineError):
+    """The role of whoever asks does not include this."""
 
     reason = Reason.BAD_REQUEST
 

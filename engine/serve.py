@@ -21,6 +21,7 @@ import engine
 from engine.doorway import LOOPBACK, Doorway, doorway
 from engine.errors import BadRequest, EngineError
 from engine.jobs import locks
+from engine.settings import settings
 
 _ROOT = Path(engine.__file__).resolve().parent.parent
 _HEALTH = "/_stcore/health"
@@ -114,18 +115,18 @@ def _start_web(door: Doorway) -> subprocess.Popen[bytes]:
         [
             *(sys.executable, "-m", "streamlit", "run", "streamlit_app.py"),
             *("--server.port", str(door.port), "--server.address", door.address),
-            *("--server.headless", "true"),
+            *("--server.headless", "true", "--secrets.files", str(settings().secrets)),
         ],
         ASSAY_PUBLIC_HOST=door.host,
     )
 
 
-def _start(command: list[str], **settings: str) -> subprocess.Popen[bytes]:
+def _start(command: list[str], **more: str) -> subprocess.Popen[bytes]:
     """A process that ends with this one; a Ctrl-C in the shell reaches it only through us."""
     return subprocess.Popen(
         command,
         cwd=_ROOT,
-        env={**os.environ, **settings},
+        env={**os.environ, **more},
         process_group=0,
         stdin=subprocess.DEVNULL,
         preexec_fn=_tie_to_parent,

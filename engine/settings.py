@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 GIB = 1024**3
+_SECRETS = Path(__file__).resolve().parents[1] / ".streamlit" / "secrets.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class Settings:
     there is more; 0 for never.
     ``unfinished_uploads`` and ``unfinished_bytes``: how many uploads may be under way or cut, and
     what they may announce together. ``public_host``: the one Host header that is answered, empty
-    for the names of this machine; ``serve`` sets it.
+    for the names of this machine; ``serve`` sets it. ``secrets``: the file that says how people
+    log in, if they do.
     """
 
     data_dir: Path
@@ -38,6 +40,7 @@ class Settings:
     unfinished_uploads: int = 64
     unfinished_bytes: int = 64 * GIB
     public_host: str = ""
+    secrets: Path = _SECRETS
 
     @property
     def jobs_dir(self) -> Path:
@@ -77,6 +80,7 @@ def settings() -> Settings:
         quota_bytes=int(float(os.environ.get("ASSAY_QUOTA_GIB", "0")) * GIB),
         unfinished_uploads=int(os.environ.get("ASSAY_UNFINISHED_UPLOADS", "64")),
         unfinished_bytes=int(float(os.environ.get("ASSAY_UNFINISHED_GIB", "64")) * GIB),
+        secrets=Path(os.environ.get("ASSAY_SECRETS", _SECRETS)).expanduser().resolve(),
         public_host=os.environ.get("ASSAY_PUBLIC_HOST", "").strip().lower(),
         task_memory_bytes=int(float(os.environ.get("ASSAY_TASK_MEMORY_GIB", "0")) * GIB),
     )

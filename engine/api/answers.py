@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from engine.errors import EngineError, NotFound, StorageFull, UploadError
+from engine.errors import EngineError, NotAllowed, NotFound, StorageFull, UploadError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -41,6 +41,8 @@ def status_of(error: EngineError) -> int:
         return error.status
     if isinstance(error, NotFound):
         return 404
+    if isinstance(error, NotAllowed):
+        return 403
     if isinstance(error, StorageFull):
         return 507
     return 400

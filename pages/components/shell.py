@@ -16,7 +16,8 @@ from typing import Literal
 import streamlit as st
 
 import engine
-from pages.components import state
+from engine import Role
+from pages.components import login, state
 
 WHAT_IT_IS = (
     "Assay recommends a deployment format for your model, converts to it, proves that the answers "
@@ -29,12 +30,16 @@ LANDING = "choose"
 
 @dataclass(frozen=True, slots=True)
 class PageInfo:
-    """One page. ``name`` is its file's stem and its URL path: a cold deep link relies on that."""
+    """One page. ``name`` is its file's stem and its URL path: a cold deep link relies on that.
+
+    ``role`` is the one it takes to open it, where people log in.
+    """
 
     name: str
     title: str
     icon: str
     purpose: str
+    role: Role = Role.VIEWER
     visibility: Literal["visible", "hidden"] = "visible"
 
     @property
@@ -44,13 +49,17 @@ class PageInfo:
 
 PAGES = (
     PageInfo("choose", "Choose", "account_tree", "Answer a few questions; get a format and why."),
-    PageInfo("model", "Model", "deployed_code", "Bring a model and see what it is."),
-    PageInfo("convert", "Convert", "conversion_path", "Make artifacts, each checked."),
-    PageInfo("measure", "Measure", "timer", "Measure latency and memory on this machine."),
-    PageInfo("report", "Report", "lab_profile", "One measured result.", "hidden"),
+    PageInfo("model", "Model", "deployed_code", "Bring a model and see what it is.", Role.RUNNER),
+    PageInfo("convert", "Convert", "conversion_path", "Make artifacts, each checked.", Role.RUNNER),
+    PageInfo(
+        "measure", "Measure", "timer", "Measure latency and memory on this machine.", Role.RUNNER
+    ),
+    PageInfo("report", "Report", "lab_profile", "One measured result.", Role.VIEWER, "hidden"),
     PageInfo("reports", "Reports", "folder_open", "Every result kept here."),
     PageInfo("formats", "Formats", "menu_book", "What each format is good for, and is not."),
-    PageInfo("system", "System", "memory", "What this machine can do, and what is missing."),
+    PageInfo(
+        "system", "System", "memory", "What this machine can do, and what is missing.", Role.ADMIN
+    ),
 )
 
 
@@ -60,7 +69,10 @@ def page_path(name: str) -> str:
 
 
 def router() -> None:
-    """The whole user interface: set up the frame and run the page that the URL names."""
+    """The whole user interface: set up the frame and run the page that the URL names.
+
+    A page that is not for whoever asks is not run.
+    """
     st.set_page_config(page_title="Assay", page_icon=ICON, layout="wide")
     page = _navigation()
     st.session_state[state.SHELL_RAN] = True
@@ -68,7 +80,8 @@ def router() -> None:
     body = st.container()
     _footer()  # before the page, since a page may stop early
     with body, engine.one_look():
-        page.run()
+        if login.admits(_needed(page)):
+            page.run()
 
 
 def guard() -> None:
@@ -86,28 +99,43 @@ def header(title: str, sentence: str = "") -> None:
 
 
 def _navigation() -> st.Page:
+    person = engine.who()
     # Copies, since a page may be called once: whoever runs beside this run has pages of its own.
-    return st.navigation([copy(page) for page in _pages()], position="top")
+    pages = [copy(page) for page in _pages(person.role)]
+    return st.navigation(pages, position="top" if person.role else "hidden")
 
 
 @cache
-def _pages() -> tuple[st.Page, ...]:
-    """The pages, made once: to make them looks up each file, a millisecond in all."""
+def _pages(role: Role | None) -> tuple[st.Page, ...]:
+    """The pages, made once a role: to make them looks up each file, a millisecond in all.
+
+    Every page is there for everybody, so that its address leads to it; those that a role does not
+    open are not listed.
+    """
     own = st.Page(_to_landing, title="Assay", url_path=LANDING, visibility="hidden")
-    return (*map(_page, PAGES), own)
+    return (*(_page(info, role) for info in PAGES), own)
 
 
-def _page(info: PageInfo) -> st.Page:
+def _page(info: PageInfo, role: Role | None) -> st.Page:
     is_landing = info.name == LANDING
+    opens = role is not None and role.rank >= info.role.rank
     return st.Page(
         info.path,
         title=info.title,
         icon=f":material/{info.icon}:",
         url_path="home" if is_landing else info.name,
         default=is_landing,
-        visibility=info.visibility,
+        visibility=info.visibility if opens else "hidden",
         help=info.purpose,
     )
+
+
+def _needed(page: st.Page) -> Role | None:
+    """The role this page takes; none for a shared report, which its link opens."""
+    known = {info.title: info for info in PAGES}
+    if page.title not in known or (page.title == "Report" and state.share_token()):
+        return None
+    return known[page.title].role
 
 
 def _to_landing() -> None:
@@ -117,6 +145,7 @@ def _to_landing() -> None:
 
 def _footer() -> None:
     st.space("large")
+    login.out()
     st.caption(
         f"Assay {engine.__version__} · Runs on this machine; models, measurements and reports stay "
         "on it until you share them."

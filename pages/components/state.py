@@ -24,6 +24,9 @@ ANSWER = "cho_"
 
 # Session keys
 SHELL_RAN = "shell_ran"
+LOG_IN = "log_in_"
+"""Prefix of the buttons that log in, one a provider."""
+LOG_OUT = "log_out"
 TARGETS = "convert_targets"
 OPTION = "convert_option_"
 """Prefix of the widgets of formats' and passes' options."""

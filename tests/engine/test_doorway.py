@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from engine.doorway import Doorway, doorway, is_loopback_name
 from engine.errors import BadRequest
 from engine.jobs.isolation import tiers
 from engine.settings import settings
+from tests.logins import write_secrets
 
 
 @pytest.fixture
@@ -73,6 +75,59 @@ def test_limits_alone_are_not_enough_for_others(weak: None) -> None:
     with pytest.raises(BadRequest, match="limits alone") as caught:
         doorway("192.0.2.7", 8501, without_login=True)
     assert "bubblewrap" in caught.value.hint
+
+
+Configured = Callable[[str], None]
+
+
+@pytest.fixture
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Configured]:
+    """``configured(redirect_uri)``: people log in, and come back there."""
+
+    def write(redirect_uri: str) -> None:
+        path = write_secrets(tmp_path / "secrets.toml", "https://id.example", redirect_uri)
+        monkeypatch.setenv("ASSAY_SECRETS", str(path))
+        settings.cache_clear()
+
+    yield write
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "192.0.2.7"])
+def test_with_a_login_the_name_is_the_one_people_come_back_to(
+    held: None, configured: Configured, address: str
+) -> None:
+    configured("https://Assay.example/oauth2callback")
+    expected = Doorway(address, 8501, "assay.example", "https://assay.example")
+    assert doorway(address, 8501) == doorway(address, 8501, name="assay.example") == expected
+
+
+def test_a_login_on_this_machine_needs_no_sandbox(weak: None, configured: Configured) -> None:
+    configured("http://localhost:{port}/oauth2callback")
+    expected = Doorway("127.0.0.1", 8600, "localhost:8600", "http://localhost:8600")
+    assert doorway("127.0.0.1", 8600) == expected
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.7"])
+def test_a_login_for_others_does(weak: None, configured: Configured, address: str) -> None:
+    configured("https://assay.example/oauth2callback")
+    with pytest.raises(BadRequest, match="limits alone"):
+        doorway(address, 8501)
+
+
+def test_a_login_that_others_read_along_is_refused(held: None, configured: Configured) -> None:
+    configured("http://assay.example:8501/oauth2callback")
+    with pytest.raises(BadRequest, match="reads along") as caught:
+        doorway("0.0.0.0", 8501)
+    assert "https://" in caught.value.hint
+
+
+def test_a_login_and_none_at_once_is_refused(held: None, configured: Configured) -> None:
+    configured("https://assay.example/oauth2callback")
+    with pytest.raises(BadRequest, match="--without-login says they do not"):
+        doorway("0.0.0.0", 8501, without_login=True)
+    with pytest.raises(BadRequest, match=r"not to assay\.lan"):
+        doorway("0.0.0.0", 8501, name="assay.lan")
 
 
 @pytest.mark.parametrize("address", ["assay.lan", "", "1.2.3", "127.0.0.1:8501"])

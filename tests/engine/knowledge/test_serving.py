@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from engine.knowledge import list_recipes
-from tests.e2e.conftest import free_port
 from tests.gguf_files import write_llama
+from tests.ports import free_port
 
 PACKAGES = ("fastapi", "sse_starlette", "starlette_context", "pydantic_settings")
 

@@ -1,0 +1,156 @@
+"""Where people log in: the journey in a browser, and the same people on the routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests import logins
+from tests.e2e.conftest import serving
+
+UPLOADS = "/api/v1/uploads"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Assay as ``make run`` starts it where a login is configured."""
+    home = tmp_path_factory.mktemp("login")
+    with logins.provider() as provider:
+        secrets = logins.write_secrets(home / "secrets.toml", provider)
+        with serving(home / "data", ASSAY_SECRETS=str(secrets)) as address:
+            yield address
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(30_000)
+    yield context.new_page()
+    context.close()
+
+
+def announce(client: httpx.Client, **headers: str) -> httpx.Response:
+    return client.post(UPLOADS, headers={"Upload-Length": "5", **headers}, json={"name": "m.onnx"})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/artifacts/some",
+        "/api/v1/artifacts/some/importance-matrix",
+        "/api/v1/reports/some.json",
+        "/viewer/model/some/",
+        "/viewer/artifact/some/",
+        "/media/some.png",
+    ],
+)
+def test_nobody_reaches_a_route(url: str, path: str) -> None:
+    answer = httpx.get(url + path)
+    assert answer.status_code == 401
+    assert "Log in" in answer.json()["hint"]
+
+
+def test_nobody_brings_anything(url: str) -> None:
+    with httpx.Client(base_url=url) as client:
+        assert announce(client, Origin=url).status_code == 401
+        put = client.put("/_stcore/upload_file/session/file", headers={"Origin": url})
+        assert put.status_code == 401
+
+
+def test_health_and_share_links_need_no_login(url: str) -> None:
+    assert httpx.get(f"{url}/healthz").json()["status"] == "ok"
+    assert httpx.get(f"{url}/r/no-such-link").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("ada", 201), ("rita", 201), ("vera", 403), ("nora", 403)]
+)
+def test_who_may_bring_a_model(url: str, name: str, status: int) -> None:
+    with logins.log_in(url, name) as client:
+        answer = announce(client, Origin=url)
+        assert answer.status_code == status
+        if status == 403:
+            assert "role runner" in answer.json()["message"]
+
+
+def test_a_cookie_alone_changes_nothing(url: str) -> None:
+    with logins.log_in(url, "rita") as client:
+        assert announce(client).status_code == 403
+        for foreign in ("http://evil.example", "null", url.replace("127.0.0.1", "localhost")):
+            assert announce(client, Origin=foreign).status_code == 403
+        assert client.get("/api/v1/artifacts/some").status_code == 404, "reading needs no Origin"
+
+
+def test_a_cookie_that_was_touched_is_nobodys(url: str) -> None:
+    with logins.log_in(url, "rita") as client:
+        cookies = {cookie.name: str(cookie.value) for cookie in client.cookies.jar}
+    signed = cookies["_streamlit_user"]
+    payload, dot, rest = signed.partition(".")
+    for forged in (
+        f"{payload[:-4]}AAAA{dot}{rest}",
+        signed[:-2],
+        f"{payload}..{rest}",
+        "",
+        cookies["_streamlit_user_tokens"],
+    ):
+        headers = {"Cookie": f"_streamlit_user={forged}"}
+        assert httpx.get(f"{url}/api/v1/artifacts/x", headers=headers).status_code == 401
+    headers = {"Cookie": f"_streamlit_user={signed}"}
+    assert httpx.get(f"{url}/api/v1/artifacts/x", headers=headers).status_code == 404
+
+
+def test_it_answers_under_the_name_people_come_back_to(url: str) -> None:
+    elsewhere = httpx.get(f"{url.replace('127.0.0.1', 'localhost')}/healthz")
+    assert elsewhere.status_code == 403
+    assert url.removeprefix("http://") in elsewhere.json()["hint"]
+
+
+def enter(tab: Page, url: str, name: str) -> None:
+    """Log in as a person does."""
+    tab.goto(url)
+    expect(tab.get_by_role("heading", name="Log in")).to_be_visible()
+    tab.get_by_role("button", name="Log in").click()
+    tab.get_by_role("button", name=name, exact=True).first.click()
+    expect(tab.get_by_text(f"Logged in as {name}@example.org · ")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_a_person_logs_in_works_and_logs_out(url: str, tab: Page) -> None:
+    tab.goto(f"{url}/system")
+    expect(tab.get_by_role("button", name="Log in")).to_be_visible()
+    expect(tab.get_by_role("link", name="Formats")).to_have_count(0)
+    expect(tab.get_by_role("heading", name="This machine")).to_have_count(0)
+    enter(tab, url, "rita")
+    expect(tab.get_by_role("link", name="Convert")).to_be_visible()
+    expect(tab.get_by_role("link", name="System")).to_have_count(0)
+    tab.goto(f"{url}/system")
+    expect(tab.get_by_role("heading", name="Not for your role")).to_be_visible()
+    tab.goto(f"{url}/model")
+    expect(tab.get_by_role("tab", name="Upload a model")).to_be_visible()
+    tab.get_by_role("button", name="Log out").click()
+    tab.wait_for_url("**/oauth2/end_session**")
+    tab.get_by_role("button").first.click()
+    tab.goto(url)
+    expect(tab.get_by_role("button", name="Log in")).to_be_visible()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("name", "opened", "refused"),
+    [("ada", "/system", None), ("vera", "/reports", "/model"), ("nora", None, "/reports")],
+)
+def test_what_each_role_opens(
+    url: str, tab: Page, name: str, opened: str | None, refused: str | None
+) -> None:
+    enter(tab, url, name)
+    if opened:
+        tab.goto(url + opened)
+        title = opened.strip("/").capitalize()
+        expect(tab.get_by_role("heading", name=title, exact=True)).to_be_visible()
+    if refused:
+        tab.goto(url + refused)
+        why = "No role yet" if name == "nora" else "Not for your role"
+        expect(tab.get_by_role("heading", name=why)).to_be_visible()
