@@ -13,6 +13,9 @@ MOST_COUNTED = 512
 _OWN = ("RssAnon", "RssShmem")
 _GROUP = Path("/sys/fs/cgroup")
 _IN_GROUP = ("memory.max", "memory.current")
+_ENDED = "oom_kill"
+_OWN_GROUPS = Path("/proc/self/cgroup")
+_VMSTAT = Path("/proc/vmstat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,48 @@ class Taken:
     ticks: int
     memory_bytes: int
     processes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Processes that the kernel has ended for want of memory, since each count began.
+
+    ``ours``: of this process's control group, None where no group counts; ``all``: of the machine.
+    """
+
+    ours: int | None
+    all: int
+
+
+def ended_for_memory() -> Ended:
+    """How many there are so far: look before and after to tell what happened in between."""
+    counts = (_count(file) for file in _counters())
+    ours = next((count for count in counts if count is not None), None)
+    return Ended(ours, _count(_VMSTAT) or 0)
+
+
+def _counters() -> list[Path]:
+    """Where the group of this process may count: version 2, then 1, each as the machine names it
+    and as a container sees it."""
+    found = {}
+    for line in _OWN_GROUPS.read_text().splitlines():
+        _, kinds, path = line.split(":", 2)
+        found[kinds] = path.lstrip("/")
+    second, first = _GROUP, _GROUP / "memory"
+    return [
+        *(root / found.get("", "") / "memory.events" for root in (second, second / "unified")),
+        second / "memory.events",
+        first / found.get("memory", "") / "memory.oom_control",
+        first / "memory.oom_control",
+    ]
+
+
+def _count(file: Path) -> int | None:
+    try:
+        lines = file.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.split()[0] == _ENDED), None)
 
 
 def taken(pid: int) -> Taken:

@@ -39,6 +39,7 @@ def run_task(
     task ended with, TaskCancelled, or TaskFailed saying how the worker ended.
     """
     most = task.limits.memory_bytes or allowance.memory()
+    before = kernel.ended_for_memory()
     with disk_errors():
         folder.mkdir(parents=True)
         write_atomically(folder / REQUEST, _request(task, most))
@@ -50,7 +51,7 @@ def run_task(
     result = read_result(folder)
     if status == 0 and result is not None:
         return result
-    raise _ended_badly(status, folder)
+    raise _ended_badly(status, folder, before)
 
 
 def _request(task: Task, memory_bytes: int) -> str:
@@ -132,25 +133,44 @@ def _watch(worker: subprocess.Popen[bytes], watch: _Watch) -> int:
     return _OF_SIGNALS - status if status > _OF_SIGNALS else status
 
 
-def _ended_badly(status: int, folder: Path) -> EngineError:
+def _ended_badly(status: int, folder: Path, before: kernel.Ended) -> EngineError:
     """The end of a worker that left no result, in words."""
     if status == NO_ROOM:
         return StorageFull()
     if launching.not_confined(status, folder):
         return unavailable(log_tail(folder).strip())
+    if status == -signal.SIGKILL:
+        return _killed(before, kernel.ended_for_memory())
     if status < 0:
-        name = signal.Signals(-status).name
-        killed = -status == signal.SIGKILL
         return TaskFailed(
-            f"The worker {'was killed' if killed else 'died'} ({name}) before it had a result.",
+            f"The worker died ({signal.Signals(-status).name}) before it had a result.",
             how=Reason.CRASHED,
-            hint="The system kills what takes too much memory: try a smaller model or batch."
-            if killed
-            else "A native library crashed on this model. The log holds its last words.",
+            hint="A native library crashed on this model. The log holds its last words.",
         )
     last = next(reversed([line for line in log_tail(folder).splitlines() if line.strip()]), "")
     return TaskFailed(
         f"The worker ended (status {status}) without a result. {last}".strip(),
         how=Reason.CRASHED if status else Reason.INTERNAL,
         hint="Try again. If it happens again, the log holds its last words.",
+    )
+
+
+def _killed(before: kernel.Ended, after: kernel.Ended) -> TaskFailed:
+    """By the kernel for want of memory, where that can be told; else only what is known."""
+    if after.ours is not None and after.ours > (before.ours or 0):
+        return TaskFailed(
+            "The machine had no memory left, and the kernel ended the worker.",
+            how=Reason.OUT_OF_MEMORY,
+            hint="Close other programs, or try a smaller model or batch.",
+        )
+    if after.all > before.all:
+        hint = (
+            "Meanwhile memory ran out on this machine: perhaps it was that. Close other programs."
+        )
+    elif after.ours is None:
+        hint = "The kernel counts none that it ended for want of memory: somebody ended it."
+    else:
+        hint = "It was not for want of memory, says the kernel: a person or a program ended it."
+    return TaskFailed(
+        "The worker was killed (SIGKILL) before it had a result.", how=Reason.CRASHED, hint=hint
     )

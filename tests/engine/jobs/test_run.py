@@ -70,6 +70,7 @@ def test_an_engine_error_keeps_its_kind_and_words(probe: Probe) -> None:
     ("do", "how", "words"),
     [
         ("segfault", Reason.CRASHED, "SIGSEGV"),
+        ("abort", Reason.CRASHED, "SIGABRT"),
         ("killed", Reason.CRASHED, "SIGKILL"),
         ("leave", Reason.INTERNAL, "without a result. last words"),
         ("bug", Reason.INTERNAL, "KeyError"),

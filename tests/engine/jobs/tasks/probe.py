@@ -62,6 +62,15 @@ def _segfault(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return {}
 
 
+def _abort(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    sys.stderr.write("GGML_ASSERT failed\n")
+    os.abort()
+
+
+def _score(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    return {"score": int(Path("/proc/self/oom_score_adj").read_text())}
+
+
 def _killed(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     os.kill(os.getpid(), signal.SIGKILL)
     return {}
@@ -83,6 +92,11 @@ def _bug(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 def _greedy(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return {"size": len(bytearray(4 * 1024**3))}
+
+
+def _swell(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Faster than anybody looks, and past every limit but the kernel's."""
+    return {"size": len(b"x" * (2 * 1024**3))}
 
 
 def _hoard(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -161,9 +175,12 @@ def _links(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 
 _ACTS: dict[str, Callable[[Mapping[str, Any], Context], dict[str, Any]]] = {
+    "abort": _abort,
     "answer": _answer,
     "sleep": _sleep,
     "spin": _spin,
+    "score": _score,
+    "swell": _swell,
     "let_spin": _let_spin,
     "stubborn": _stubborn,
     "segfault": _segfault,
