@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,8 +21,9 @@ from dbos import DBOSPortableJSONSerializer as JsonOnly
 
 from engine import floors, store
 from engine.errors import BadRequest, EngineError, Reason, TaskCancelled, TaskFailed
-from engine.jobs import evidence, locks, waiting
+from engine.jobs import evidence, locks, queue_file, strays, waiting
 from engine.jobs.isolation import tiers
+from engine.jobs.patience import HostStopping, insist, stopping, told, wait_for_room
 from engine.jobs.protocol import JobState, StepView, Task
 from engine.jobs.steps import DirectSteps, clear_outputs
 from engine.records import parse
@@ -39,15 +39,6 @@ _SHOW_EVERY_S = 1.0
 _SHOW_TEXT_EVERY_S = 0.3
 _ASK_EVERY_S = 0.4
 _GOODBYE_S = 8.0
-
-stopping = threading.Event()
-
-
-class HostStopping(BaseException):
-    """The host is going down: the job is left as it is, to go on when a host is back.
-
-    Not an Exception, so that neither a pipeline nor DBOS takes it for the end of a step.
-    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +86,13 @@ class DurableSteps(DirectSteps):
         return result
 
     def _end_of(self, task: Task, home: Path) -> dict[str, Any]:
+        end: dict[str, Any]
         try:
-            return {"attempt": Path(self.attempt(task, home)[evidence.FOLDER]).name}
+            end = {"attempt": Path(self.attempt(task, home)[evidence.FOLDER]).name}
         except EngineError as error:
-            return {"error": evidence.from_error(error)}
+            end = {"error": evidence.from_error(error)}
+        wait_for_room()
+        return end
 
 
 @dataclass(slots=True)
@@ -119,33 +113,37 @@ class _Record:
             self.write()
 
     def write(self) -> None:
-        """Write what was shown last."""
-        store.jobs.progress(self.job_id, *self._last)
+        """Write what was shown last. What cannot be written now is shown a moment later."""
         self._shown_at = time.monotonic()
+        with told():
+            store.jobs.progress(self.job_id, *self._last)
 
     def cancelled(self) -> bool:
         """Whether the job is to stop. Raises HostStopping when the host is."""
         if stopping.is_set():
             raise HostStopping
         if time.monotonic() - self._asked_at >= _ASK_EVERY_S:
-            self._cancelled = store.jobs.cancel_requested(self.job_id)
             self._asked_at = time.monotonic()
+            with told():
+                self._cancelled = store.jobs.cancel_requested(self.job_id)
         return self._cancelled
 
 
 @DBOS.workflow(name="job")
 def run_job(job_id: str) -> None:
     """Run one job to its end, and write that end to its row."""
-    if not store.jobs.start(job_id):
+    if not insist(lambda: store.jobs.start(job_id)):
         return
     kind = kinds().get(store.jobs.load(job_id).kind)
     record = _Record(job_id, kind.show_every_s if kind else _SHOW_EVERY_S)
     steps = DurableSteps(job_id, record.show, record.cancelled)
     end = _end_of_job(job_id, steps)
+    if end["state"] is JobState.DONE and record.cancelled():
+        end["message"] = "The cancel came when everything was done."
     steps.board.close()
     record.show(steps.board.views, steps.partial)
     record.write()
-    store.jobs.finish(job_id, **end)
+    insist(lambda: store.jobs.finish(job_id, **end))
     clear_outputs(job_id)
 
 
@@ -192,6 +190,7 @@ def main() -> int:
             signal.signal(number, lambda *_: stopping.set())
         sweep()
         clean()
+        queue_file.mend(_queue_file())
         DBOS(config=_config())
         DBOS.launch()
         for name in _QUEUES:
@@ -199,19 +198,25 @@ def main() -> int:
         _log.info("Sandbox %s", tiers.sandbox(settings().sandbox).words)
         _log.info("Ready (process %d, data in %s).", os.getpid(), settings().data_dir)
         for turn in count():
-            if turn % _TAKE_STOCK_EVERY == 0:
-                _take_stock()
-            _hand_over()
+            with told():
+                if turn % _TAKE_STOCK_EVERY == 0:
+                    _take_stock()
+                _hand_over()
             if stopping.wait(_POLL_S):
                 break
         DBOS.destroy(workflow_completion_timeout_sec=int(_GOODBYE_S))
     return 0
 
 
+def _queue_file() -> Path:
+    """DBOS's own database, where it has one."""
+    return settings().data_dir / "dbos.db"
+
+
 def _config() -> DBOSConfig:
     """DBOS on a file of its own beside ours, or in the same PostgreSQL."""
     url = settings().database_url
-    own = f"sqlite:///{settings().data_dir / 'dbos.db'}"
+    own = f"sqlite:///{_queue_file()}"
     return {
         "name": "assay",
         "system_database_url": own if url.startswith("sqlite") else url,
@@ -250,15 +255,20 @@ def _hand_over() -> None:
 
 
 def _take_stock() -> None:
-    """End the jobs that are open in our table and that DBOS will not take up again."""
+    """End the jobs that are open in our table and over for DBOS; hand over what it has lost."""
     for row in store.jobs.unfinished():
-        known = DBOS.get_workflow_status(row.id) if row.handed_over else None
-        if row.handed_over and (known is None or known.status not in ("ENQUEUED", "PENDING")):
+        if not row.handed_over:
+            continue
+        known = DBOS.get_workflow_status(row.id)
+        if known is None:
+            _log.warning("Job %s is handed over again: the queue had lost it.", row.id)
+            store.jobs.mark_handed_over(row.id, known=False)
+        elif known.status not in ("ENQUEUED", "PENDING"):
             store.jobs.finish(
                 row.id,
                 JobState.FAILED,
                 reason=Reason.WORKER_LOST,
-                message="How this job ended was not written down, or its turn was lost.",
+                message="How this job ended was not written down.",
                 hint="See that the disk is not full, then start it again.",
             )
 
@@ -273,6 +283,8 @@ def clean() -> None:
 
 
 def sweep() -> None:
-    """Remove what processes that are gone were about to publish, or never wrote down."""
+    """End and remove what processes that are gone have left: theirs, and what was half kept."""
+    if ended := strays.end():
+        _log.info("Ended %d processes that an earlier host's workers had left.", ended)
     for gone in orphans.sweep():
         _log.info("Removed %s: whoever made it died before it was kept.", gone)

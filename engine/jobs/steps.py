@@ -85,13 +85,16 @@ class DirectSteps:
         """Run a task in the next attempt's folder, when it is its turn on the machine."""
         turn = nullcontext() if self._alone else locks.shared(self._wait)
         with turn:
-            return run_task(
-                task,
-                next_attempt(task, home),
-                self._stopped,
-                self._hear,
-                tick_s=_TICK_ALONE_S if self._alone else _TICK_S,
-            )
+            if self._stopped():
+                raise TaskCancelled
+            folder = next_attempt(task, home)
+            tick_s = _TICK_ALONE_S if self._alone else _TICK_S
+            try:
+                return run_task(task, folder, self._stopped, self._hear, tick_s=tick_s)
+            except EngineError:
+                # At once: on a full disk nothing can be written down before there is room.
+                _clear(folder)
+                raise
 
     def _hear(self, event: Event) -> None:
         self.board.hear(event)
@@ -148,8 +151,12 @@ def next_attempt(task: Task, home: Path) -> Path:
 def clear_outputs(job_id: str) -> None:
     """Drop what an ended job's workers wrote: what counts was published; the evidence stays."""
     for attempt in job_folder(job_id).glob("*/attempt-*"):
-        for heavy in (OUT, "tmp"):
-            shutil.rmtree(attempt / heavy, ignore_errors=True)
+        _clear(attempt)
+
+
+def _clear(attempt: Path) -> None:
+    for heavy in (OUT, "tmp"):
+        shutil.rmtree(attempt / heavy, ignore_errors=True)
 
 
 def latest_log(job_id: str) -> str:

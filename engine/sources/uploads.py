@@ -221,7 +221,10 @@ def delete(upload_id: str) -> None:
 
 
 def sweep(now: Callable[[], float] = time.time) -> int:
-    """Remove uploads untouched for a day; models made from them keep their own links."""
+    """Remove uploads untouched for a day; models made from them keep their own links.
+
+    One that is being written to stays, whatever the clock says.
+    """
     home = settings().uploads_dir
     if not home.is_dir():
         return 0
@@ -229,10 +232,23 @@ def sweep(now: Callable[[], float] = time.time) -> int:
     for folder in home.iterdir():
         newest = max((item.stat().st_mtime for item in folder.glob("*")), default=0.0)
         newest = max(newest, folder.stat().st_mtime)
-        if _ID.fullmatch(folder.name) and now() - newest > EXPIRES_AFTER_S:
+        old = _ID.fullmatch(folder.name) and now() - newest > EXPIRES_AFTER_S
+        if old and not _being_written(folder):
             shutil.rmtree(folder, ignore_errors=True)
             gone += 1
     return gone
+
+
+def _being_written(folder: Path) -> bool:
+    """Whether somebody has the upload open to append to it."""
+    try:
+        with (folder / _PART).open("r+b") as part:
+            _lock(part)
+    except FileNotFoundError:
+        return False
+    except UploadError:
+        return True
+    return False
 
 
 def clean_name(name: str) -> str:

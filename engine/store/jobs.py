@@ -92,17 +92,13 @@ def unfinished() -> tuple[JobRow, ...]:
 
 
 def to_hand_over() -> tuple[JobRow, ...]:
-    """Queued jobs that the durable engine does not know of yet, oldest first."""
-    return _select(
-        sa.select(table)
-        .where(table.c.state == JobState.QUEUED.value, table.c.handed_over.is_(False))
-        .order_by(table.c.created_at)
-    )
+    """Jobs that have not ended and that the durable engine does not know of, oldest first."""
+    return tuple(row for row in unfinished() if not row.handed_over)
 
 
-def mark_handed_over(job_id: str) -> None:
-    """Remember that the durable engine has it."""
-    _change(job_id, handed_over=True)
+def mark_handed_over(job_id: str, known: bool = True) -> None:
+    """Remember that the durable engine has it, or has it no more."""
+    _change(job_id, handed_over=known)
 
 
 def start(job_id: str) -> bool:

@@ -27,6 +27,7 @@ from engine.jobs.isolation.grants import Grants, grants_for
 from engine.jobs.isolation.refusals import refuse_code
 from engine.jobs.isolation.tiers import Tier, tier, unavailable
 from engine.jobs.protocol import LOG, NOT_CONFINED, Task
+from engine.jobs.strays import STARTED_BY, this_process
 from engine.settings import settings
 from engine.types import OWN_PROCESS
 
@@ -88,6 +89,7 @@ def _minimal(folder: Path, held: Tier) -> dict[str, str]:
         "ORT_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",
         OWN_PROCESS: "1",
+        STARTED_BY: this_process(),
         "ASSAY_ALLOW_MODEL_CODE": "1" if may_run_code else "",
         "ASSAY_SANDBOX": held,
     }

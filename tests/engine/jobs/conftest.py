@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from engine.jobs.isolation import grants, launching
 from engine.jobs.protocol import Event, Limits, Task
 from engine.jobs.run import run_task
+from tests.engine.jobs.hosting import Start, hosts
 
 PATIENT = Limits(wall_s=60, stall_s=60)
 PROBE_WORKER = "tests.engine.jobs.probe_worker"
@@ -37,6 +38,13 @@ def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict
         return run_task(task, tmp_path / "task", cancelled, on_event)
 
     return run
+
+
+@pytest.fixture
+def start(workspace: Path) -> Iterator[Start]:
+    """Start a host on this test's own data folder; all are ended with the test."""
+    with hosts(workspace) as run:
+        yield run
 
 
 def alive(folder: Path) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -9,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dbos import DBOS
+
 from engine.jobs import host
 from engine.jobs.host import Kind
 from engine.jobs.isolation import grants, launching
 from engine.jobs.protocol import Limits, Task
 from engine.jobs.steps import DirectSteps
+from engine.store import database
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,20 @@ def probe(steps: DirectSteps, request: ProbeRequest) -> Mapping[str, Any]:
     return {"done": done}
 
 
+def other_code() -> None:
+    """What a later version may have that an earlier one had not."""
+
+
 if __name__ == "__main__":
     launching.WORKER = "tests.engine.jobs.probe_worker"
     grants.CODE = (*grants.CODE, Path(__file__).parents[2])
+    if busy := os.environ.get("PROBE_BUSY_MS"):
+        database._BUSY_MS = int(busy)
+    if os.environ.get("PROBE_OTHER_CODE"):
+        DBOS.workflow(name="other")(other_code)
+    product = host.kinds()
     host.kinds = lambda: {
+        **product,
         "probe": Kind(ProbeRequest, probe, "convert"),
         "measure": Kind(ProbeRequest, probe, "measure:cpu"),
     }

@@ -5,76 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from engine import store
 from engine.errors import Reason
 from engine.jobs import client, waiting
-from engine.jobs.protocol import JobState, JobView
-from tests.engine.jobs.probe_host import ProbeRequest
-
-ROOT = Path(__file__).parents[3]
-PATIENCE_S = 60.0
-Start = Callable[[], subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def start(workspace: Path) -> Iterator[Start]:
-    """Start a host on this test's own data folder; all are ended with the test."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def run() -> subprocess.Popen[bytes]:
-        with (workspace / f"host-{len(started)}.log").open("wb") as log:
-            host = subprocess.Popen(
-                [sys.executable, "-m", "tests.engine.jobs.probe_host"],
-                cwd=ROOT,
-                # These tasks leave marks where no sandbox would let them.
-                env={**os.environ, "ASSAY_SANDBOX": "C"},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        started.append(host)
-        return host
-
-    yield run
-    for host in started:
-        host.terminate()
-        host.wait(30)
-
-
-def until(found: Callable[[], Any]) -> Any:
-    """Wait until something is so, and give it."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if value := found():
-            return value
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
-
-
-def ended(job_id: str) -> JobView:
-    """The job, once it has ended."""
-    view: JobView = until(lambda: (v := client.job(job_id)).state.ended and v)
-    return view
-
-
-def submit(*tasks: dict[str, Any], kind: str = "probe") -> str:
-    return client.submit(kind, "A test", ProbeRequest(tasks, alone=kind == "measure"))
-
-
-def sleeper(name: str, seconds: float, marks: Path) -> dict[str, Any]:
-    return {"do": "sleep", "name": name, "seconds": seconds, "marks": str(marks)}
-
-
-def lines(marks: Path) -> list[list[str]]:
-    return [line.split() for line in marks.read_text().splitlines()] if marks.exists() else []
+from engine.jobs.protocol import JobState
+from tests.engine.jobs.hosting import Start, ended, lines, sleeper, submit, until
 
 
 def test_a_job_that_waits_for_another_host_holds_up_nobody(start: Start, tmp_path: Path) -> None:

@@ -147,6 +147,13 @@ def _runaway(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return {"began": _sleeper(context, leaves=True)}
 
 
+def _stray(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """A child that leaves the worker's session, beside a worker that does not end."""
+    _sleeper(context, leaves=True)
+    time.sleep(600)
+    return {}
+
+
 def _sleeper(context: Context, *, leaves: bool) -> int:
     code = "import time; time.sleep(600)"
     command = [sys.executable, "-c", code, str(context.out)]
@@ -156,6 +163,18 @@ def _sleeper(context: Context, *, leaves: bool) -> int:
 def _full(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     with Path("/dev/full").open("w") as file:
         file.write("x")
+    return {}
+
+
+def _fill(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """The disk, to its last page; then wait, as one does who tries again."""
+    with (context.out / "made").open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            time.sleep(2)
+            raise
     return {}
 
 
@@ -180,6 +199,7 @@ _ACTS: dict[str, Callable[[Mapping[str, Any], Context], dict[str, Any]]] = {
     "sleep": _sleep,
     "spin": _spin,
     "score": _score,
+    "stray": _stray,
     "swell": _swell,
     "let_spin": _let_spin,
     "stubborn": _stubborn,
@@ -193,6 +213,7 @@ _ACTS: dict[str, Callable[[Mapping[str, Any], Context], dict[str, Any]]] = {
     "multiply": _multiply,
     "share": _share,
     "nan": _nan,
+    "fill": _fill,
     "flood": _flood,
     "child": _child,
     "runaway": _runaway,
