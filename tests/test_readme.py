@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from benchmarks import passes
@@ -27,3 +28,16 @@ def test_security_counts_what_there_is() -> None:
     families = {case.family for case in corpus()}
     assert f"{len(corpus())} files over {len(families)} families" in text
     assert f"{len(PARSERS)} parsers of ours" in text
+
+
+def test_every_fault_in_security_has_tests_that_exist() -> None:
+    text = (ROOT / "SECURITY.md").read_text()
+    _, section = text.split("## Faults\n")
+    rows = re.findall(r"^\| (?!what happens|---)(.+) \|$", section.split("\n## ")[0], re.MULTILINE)
+    assert section.strip().startswith(f"{len(rows)} faults,")
+    files = (path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    known = {name for text in files for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
+    for row in rows:
+        *_, proofs = row.split(" | ")
+        named = re.findall(r"`(\w+)`", proofs)
+        assert named and set(named) <= known, row
