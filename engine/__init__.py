@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.access import Person, Role, identify_by, who
     from engine.architectures import architectures as list_architectures
+    from engine.bench.studies import Study
+    from engine.bench.studies import studies as list_studies
     from engine.changes import Pass, label_of
     from engine.changes import passes as list_passes
     from engine.data.builtin import Builtin
@@ -93,6 +95,7 @@ if TYPE_CHECKING:
     from engine.reports.forest import Forest
     from engine.reports.model import Advice, Report
     from engine.reports.render import export_html
+    from engine.reports.sections.model import Plot, Section, Series
     from engine.reports.tradeoff import Tradeoff, best_for
     from engine.samples import Sample
     from engine.samples import samples as list_samples
@@ -183,6 +186,7 @@ __all__ = [
     "Person",
     "PictureRecipe",
     "Pitfall",
+    "Plot",
     "Quality",
     "Question",
     "Reach",
@@ -196,10 +200,13 @@ __all__ = [
     "Sample",
     "Scalar",
     "Search",
+    "Section",
     "Sensitivity",
     "SensitivityRequest",
+    "Series",
     "Signature",
     "Snippet",
+    "Study",
     "Target",
     "TensorSpec",
     "Thresholds",
@@ -256,6 +263,7 @@ __all__ = [
     "list_reports",
     "list_samples",
     "list_snippets",
+    "list_studies",
     "listings_of",
     "login",
     "measured_passes",
@@ -296,6 +304,7 @@ __all__ = [
 _PLACES = {
     "engine.access": "Person Role identify_by who",
     "engine.architectures": "list_architectures=architectures",
+    "engine.bench.studies": "Study list_studies=studies",
     "engine.changes": "Pass label_of list_passes=passes",
     "engine.data.builtin": "Builtin builtin_data=builtins",
     "engine.data.model": "Dataset",
@@ -335,6 +344,7 @@ _PLACES = {
     "engine.reports.model": "Advice Report",
     "engine.reports.render": "export_html",
     "engine.reports.forest": "Forest",
+    "engine.reports.sections.model": "Plot Section Series",
     "engine.reports.tradeoff": "Tradeoff best_for",
     "engine.samples": "Sample list_samples=samples",
     "engine.sources": "data_folder models_folder",

@@ -9,22 +9,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from engine import changes, housekeeping, registry, serve, store
+from engine import arguments, changes, housekeeping, registry, serve, store
 from engine.bench.plan import PRESETS
+from engine.bench.studies import studies
 from engine.data.builtin import BUILTINS
 from engine.doctor import Doctor, doctor
 from engine.errors import BadRequest, EngineError
 from engine.files import write_atomically
 from engine.jobs.steps import DirectSteps, clear_outputs
-from engine.options import parse_one, parse_target, read
+from engine.options import parse_one
 from engine.pipeline import (
     ConvertRequest,
     DataRequest,
@@ -35,17 +35,14 @@ from engine.pipeline import (
     measure,
     prepare_data,
 )
-from engine.records import dump, parse
+from engine.records import dump
 from engine.reports.export import export_json
-from engine.samples import SAMPLES, sample_named
+from engine.samples import SAMPLES
 from engine.settings import settings
 from engine.terminal import print_report, print_table, step_bars
-from engine.types import Scalar, Signature, Target, TensorSpec
+from engine.types import Scalar, Target
 
-T = TypeVar("T")
-ALL = "all"
 _FAILED, _NOT_ALL, _INTERRUPTED = 1, 3, 130
-_TENSOR = re.compile(r"(?P<name>[^:\s]+):(?P<dtype>\w+)\[(?P<shape>[^\]]*)\]")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,8 +86,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_run(run: argparse.ArgumentParser) -> None:
     source = run.add_mutually_exclusive_group(required=True)
-    source.add_argument("--sample", type=_sample, metavar="NAME", help="a model of `samples`")
-    source.add_argument("--model", type=_path, metavar="PATH", help="a file or folder")
+    source.add_argument(
+        "--sample", type=arguments.sample, metavar="NAME", help="a model of `samples`"
+    )
+    source.add_argument("--model", type=arguments.path, metavar="PATH", help="a file or folder")
     run.add_argument(
         "--architecture",
         metavar="NAME|config.json",
@@ -98,14 +97,14 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument(
         "--signature",
-        type=_signature,
+        type=arguments.signature,
         metavar="SPEC",
         help="inputs, where the file names none: 'x:float32[batch,3,224,224]', "
         "several separated by spaces, or a JSON file",
     )
     run.add_argument(
         "--to",
-        type=_targets,
+        type=arguments.targets,
         required=True,
         metavar="onnx+int8-dynamic,gguf:type=Q4_K_M,…",
         help="formats with their options, each with the passes (`passes` lists them) after a '+'; "
@@ -117,9 +116,18 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="samples that passes calibrate on and results are judged by; random values without it",
     )
     run.add_argument("--preset", choices=tuple(PRESETS), default="quick")
-    run.add_argument("--batch", type=_batches, default=(1,), metavar="1,8")
-    run.add_argument("--threads", type=_positive, metavar="N", help="default: every usable core")
+    run.add_argument("--batch", type=arguments.batches, default=(1,), metavar="1,8")
+    run.add_argument(
+        "--threads", type=arguments.positive, metavar="N", help="default: every usable core"
+    )
     run.add_argument("--one-thread-too", action="store_true", help="also pinned to one CPU")
+    run.add_argument(
+        "--also",
+        type=arguments.studies,
+        default=(),
+        metavar="cold,…",
+        help=f"what to find beside the times: {', '.join(studies())}",
+    )
     run.add_argument("--report", type=Path, metavar="FILE", help="the report as JSON")
     run.set_defaults(command=_run)
 
@@ -186,6 +194,7 @@ def _three_jobs(
             threads=asked.threads,
             one_thread_too=asked.one_thread_too,
             failures=failures,
+            studies=asked.also,
         ),
     )
     return measured["report_id"], failures
@@ -315,77 +324,3 @@ def _print_back_ends(found: Doctor) -> int:
 def _print_json(record: Any) -> int:
     sys.stdout.write(json.dumps(dump(record), indent=2, ensure_ascii=False) + "\n")
     return 0
-
-
-def _sample(text: str) -> str:
-    """A sample by its name, or by the label a report shows."""
-    for item in SAMPLES:
-        if text.lower() in (item.name.lower(), item.label.lower()):
-            return item.name
-    return _usable(sample_named, text).name
-
-
-def _path(text: str) -> Path:
-    path = Path(text).expanduser().resolve()
-    if not path.exists():
-        raise argparse.ArgumentTypeError(f"there is nothing at {text}")
-    return path
-
-
-def _targets(text: str) -> tuple[Target, ...]:
-    """``onnx,gguf:type=Q4_K_M``: formats, each with its options; none of them for ``all``."""
-    if text.strip() == ALL:
-        return ()
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise argparse.ArgumentTypeError("name at least one format")
-    return tuple(_usable(_target, name) for name in names)
-
-
-def _target(text: str) -> Target:
-    target = parse_target(text)
-    made = registry.format_named(target.format)
-    read(made.options, target.options, made.label)
-    for change in target.passes:
-        known = changes.pass_named(change.name)
-        read(known.options, change.options, known.label)
-    return target
-
-
-def _batches(text: str) -> tuple[int, ...]:
-    return tuple(sorted({_positive(part) for part in text.split(",")}))
-
-
-def _positive(text: str) -> int:
-    if not text.strip().isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
-    return int(text)
-
-
-def _signature(text: str) -> Signature:
-    """``name:dtype[dim,…] …`` or a JSON file holding a signature."""
-    if text.endswith(".json"):
-        content = _path(text).read_text(encoding="utf-8")
-        try:
-            return parse(Signature, json.loads(content))
-        except (ValueError, EngineError) as error:
-            raise argparse.ArgumentTypeError(f"{text} holds no signature: {error}") from error
-    inputs = []
-    for part in text.split():
-        found = _TENSOR.fullmatch(part)
-        if found is None:
-            raise argparse.ArgumentTypeError(
-                f"{part!r} is not an input; write it as name:dtype[dim,dim] with no spaces"
-            )
-        dims = (dim.strip() for dim in found["shape"].split(",") if dim.strip())
-        shape = tuple(int(dim) if dim.isdigit() else dim for dim in dims)
-        inputs.append(TensorSpec(found["name"], found["dtype"], shape))
-    return Signature(tuple(inputs))
-
-
-def _usable(look_up: Callable[[str], T], text: str) -> T:
-    """What is known by this text, or a usage error in the engine's own words."""
-    try:
-        return look_up(text)
-    except EngineError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error

@@ -30,6 +30,17 @@ def extent() -> tuple[list[int], int, bool]:
     return batches, int(threads), alone_too
 
 
+def beside(model: Model) -> tuple[str, ...]:
+    """What to find beside the times, as far as it can be found of this model."""
+    found = engine.list_studies().values()
+    fitting = [study for study in found if study.fits(model.artifact) is None]
+    return tuple(
+        study.name
+        for study in fitting
+        if st.checkbox(study.title, key=f"{state.STUDY}{study.name}", help=study.about)
+    )
+
+
 def form(model: Model) -> None:
     """What to measure and how; submitting puts the job into the URL."""
     pairs = engine.artifacts_of(model.id)
@@ -65,6 +76,8 @@ def form(model: Model) -> None:
         )
         with st.expander("Batch sizes and threads"):
             batches, threads, alone_too = extent()
+        with st.expander("Also find out"):
+            studies = beside(model)
         if st.form_submit_button("Measure", type="primary"):
             if not (chosen or alone) or not batches:
                 st.error("Pick at least one artifact and one batch size.")
@@ -76,6 +89,7 @@ def form(model: Model) -> None:
                 batches=tuple(sorted(batches)),
                 threads=threads,
                 one_thread_too=alone_too,
+                studies=studies,
                 advice=engine.advice_for(model, state.answers()),
                 failures={
                     artifact.target.key: found.sentence

@@ -6,7 +6,18 @@ import streamlit as st
 
 import engine
 from engine import EngineError, Figures, Report
-from pages.components import charts, quality, sharing, shell, state, table, tradeoff, verdicts
+from pages.components import (
+    beside,
+    charts,
+    quality,
+    sections,
+    sharing,
+    shell,
+    state,
+    table,
+    tradeoff,
+    verdicts,
+)
 from pages.components.text import plain
 
 shell.guard()
@@ -57,17 +68,7 @@ def measured(found: Figures, drawn: charts.Charts) -> None:
     charts.draw(drawn.latency, "latency", behind="")
     st.caption("Share of inferences that took at most so long. Left is faster, steep is steady.")
     charts.draw(drawn.distribution, "distribution", behind=BOTH)
-    for index, beside in enumerate(found.references):
-        st.subheader("Beside the founding document", anchor=f"reference-{index}")
-        model = "the same model" if beside.same_model else f"another model ({beside.model})"
-        st.caption(
-            f"Reference, other machine: {beside.title}, with {model}. Each panel has a scale of "
-            "its own; what compares is the speed against the first row."
-        )
-        charts.draw(drawn.references[index], f"reference-{index}")
-        st.text("\n".join(beside.sentences))
-        if beside.comparable:
-            table.folded("How comparable they are", beside.comparable, f"comparable-{index}")
+    beside.show(found, drawn)
     st.subheader("Claims, checked", anchor="claims")
     st.caption("What the founding document promises, held against this measurement.")
     table.folded("Every claim", found.promise_table, "claims")
@@ -78,6 +79,7 @@ def measured(found: Figures, drawn: charts.Charts) -> None:
     charts.draw(drawn.sizes, "sizes", behind=BOTH)
     st.subheader("From start to first answer", anchor="start")
     table.grid(table.of_text(found.start))
+    sections.show(found.sections, report.id, dark=dark)
 
 
 def numerics(found: Figures) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from engine.bench.observations import ColdStart
 from engine.types import Scalar
 
 
@@ -58,13 +59,17 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class MeasurePlan:
-    """What is measured, in which order: ``order[r]`` lists the variant keys of round *r*."""
+    """What is measured, in which order: ``order[r]`` lists the variant keys of round *r*.
+
+    ``studies`` names what is found beside the times (``engine.bench.studies``).
+    """
 
     preset: Preset
     variants: tuple[Variant, ...]
     order: tuple[tuple[str, ...], ...]
     seed: int
     protocol: str = "MDP-1"
+    studies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,8 @@ class Measurement:
     ``gate``: every look at the machine before timing, the last of which decided. ``floor``: the
     noise floor of this host as it was known before. ``stopped_at``: the checkpoint, in rounds, at
     which everything was settled and the rest not run. ``failures`` says by variant why it was not
-    timed, ``memory_failures`` why its memory was not weighed.
+    timed, ``memory_failures`` why its memory was not weighed. What a study found stands in the
+    field of its name; ``study_failures`` says by ``study: variant`` why it found nothing.
     """
 
     plan: MeasurePlan
@@ -187,3 +193,5 @@ class Measurement:
     floor: NoiseFloor | None = None
     stopped_at: int | None = None
     memory_failures: Mapping[str, str] = field(default_factory=dict)
+    cold: tuple[ColdStart, ...] = ()
+    study_failures: Mapping[str, str] = field(default_factory=dict)

@@ -58,7 +58,9 @@ PRESETS: dict[str, Preset] = {
 Standard and rigorous reach a p99 (662) where they go to their end."""
 
 
-def make_plan(variants: tuple[Variant, ...], preset_name: str, *, seed: int) -> MeasurePlan:
+def make_plan(
+    variants: tuple[Variant, ...], preset_name: str, *, seed: int, studies: tuple[str, ...] = ()
+) -> MeasurePlan:
     """The plan of a measurement. Raises BadRequest for an unknown preset or no variants."""
     if preset_name not in PRESETS:
         raise BadRequest(
@@ -74,7 +76,11 @@ def make_plan(variants: tuple[Variant, ...], preset_name: str, *, seed: int) -> 
         variants = (*variants, *_controls(variants))
         keys = tuple(variant.key for variant in variants)
     return MeasurePlan(
-        preset=preset, variants=variants, order=rounds(keys, preset.rounds, seed), seed=seed
+        preset=preset,
+        variants=variants,
+        order=rounds(keys, preset.rounds, seed),
+        seed=seed,
+        studies=studies,
     )
 
 

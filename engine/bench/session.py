@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
-from engine.bench import live, verdicts
+from engine.bench import live, studies, verdicts
 from engine.bench.environment import environment
 from engine.bench.evidence import gate_failures, outside_evidence
 from engine.bench.model import (
@@ -65,11 +65,18 @@ def run(
     imports = {format_named(variant.format).import_module for variant in weighed}
     passes = plan.preset.memory_passes * len(weighed)
     blocks = plan.preset.rounds * len(plan.variants)
-    steps.plan((MEMORY_LABEL,) * (len(imports) + passes) + (GATE_LABEL,) + (TIMING_LABEL,) * blocks)
+    beside = tuple(studies.studies()[name].title for name in plan.studies)
+    steps.plan(
+        (MEMORY_LABEL,) * (len(imports) + passes)
+        + (GATE_LABEL,)
+        + (TIMING_LABEL,) * blocks
+        + beside
+    )
     with steps.alone():
         session.weigh()
         session.look()
         session.time()
+        found = session.study()
     if not session.blocks and session.errors:
         raise next(iter(session.errors.values()))
     return Measurement(
@@ -84,6 +91,8 @@ def run(
         floor=floor,
         stopped_at=session.stopped_at,
         memory_failures={key: str(error) for key, error in session.unweighed.items()},
+        study_failures=session.unstudied,
+        **found,
     )
 
 
@@ -101,6 +110,7 @@ class _Session:
     gate: list[GateReading] = field(default_factory=list)
     errors: dict[str, EngineError] = field(default_factory=dict)
     unweighed: dict[str, EngineError] = field(default_factory=dict)
+    unstudied: dict[str, str] = field(default_factory=dict)
     stopped_at: int | None = None
     _timing_since: float = 0.0
 
@@ -121,16 +131,16 @@ class _Session:
                     continue
                 module = format_named(variant.format).import_module
                 if module not in baselines:
-                    task = self._task("baseline", variant, {"format": variant.format})
-                    found = self._attempt(variant, task, self.unweighed)
+                    task = self.task("baseline", variant, {"format": variant.format})
+                    found = self.attempt(variant, task, self.unweighed)
                     if found is None:
                         continue
                     baselines[module] = found["peak_bytes"]
                 self._weigh_once(variant, baselines[module])
 
     def _weigh_once(self, variant: Variant, baseline_bytes: int) -> None:
-        request = self._request(variant) | {"baseline_bytes": baseline_bytes}
-        found = self._attempt(variant, self._task("memory", variant, request), self.unweighed)
+        request = self.request(variant) | {"baseline_bytes": baseline_bytes}
+        found = self.attempt(variant, self.task("memory", variant, request), self.unweighed)
         if found is not None:
             self.memory.append(parse(MemoryPass, found["memory"]))
 
@@ -182,6 +192,13 @@ class _Session:
                 break
         self.steps.publish(live.snapshot(self.plan, self.blocks, self.gate, len(order), 0.0))
 
+    def study(self) -> dict[str, tuple[Any, ...]]:
+        """What every study of the plan finds, by the field of ``Measurement`` it belongs to."""
+        return {
+            name: studies.module(name).run(_Bench(self, studies.studies()[name]))
+            for name in self.plan.studies
+        }
+
     def _settled(self, kept: int) -> bool:
         """At a checkpoint, whether the rest would change nothing; remembered where it would not."""
         if kept not in self.plan.preset.checkpoints:
@@ -201,11 +218,13 @@ class _Session:
             if key in self.errors:
                 continue
             variant = variants[key]
-            request = self._request(variant) | {
+            request = self.request(variant) | {
                 "preset": dump(self.plan.preset),
                 "round": index,
             }
-            found = self._attempt(variant, self._task("block", variant, request), self.errors)
+            found = self.attempt(
+                variant, self.task("block", variant, request, TIMING_LABEL), self.errors
+            )
             if found is not None:
                 done.append(parse(Block, found["block"]))
                 self._publish(done, kept)
@@ -221,7 +240,7 @@ class _Session:
         blocks = [*self.blocks, *done]
         self.steps.publish(live.snapshot(self.plan, blocks, self.gate, total, pace * left))
 
-    def _attempt(
+    def attempt(
         self, variant: Variant, task: Task, errors: dict[str, EngineError]
     ) -> dict[str, Any] | None:
         """The task's result, or None with the variant's failure noted among this part's."""
@@ -233,14 +252,21 @@ class _Session:
             errors[variant.key] = error
             return None
 
-    def _task(self, name: str, variant: Variant, request: Mapping[str, Any]) -> Task:
+    def task(
+        self,
+        name: str,
+        variant: Variant,
+        request: Mapping[str, Any],
+        label: str = MEMORY_LABEL,
+        limits: Limits | None = None,
+    ) -> Task:
         """A fresh process with equal, explicit thread counts, never silently run again."""
         threads = str(variant.threads)
         return Task(
             name,
-            TIMING_LABEL if name == "block" else MEMORY_LABEL,
+            label,
             request,
-            Limits(wall_s=600 + 6 * self.plan.preset.cap_s),
+            limits or Limits(wall_s=600 + 6 * self.plan.preset.cap_s),
             environment={
                 **dict.fromkeys(_THREAD_VARIABLES, threads),
                 "TOKENIZERS_PARALLELISM": "false",
@@ -249,7 +275,7 @@ class _Session:
             repeatable=False,
         )
 
-    def _request(self, variant: Variant) -> dict[str, Any]:
+    def request(self, variant: Variant) -> dict[str, Any]:
         return {
             "variant": variant.key,
             "label": variant.label,
@@ -260,3 +286,52 @@ class _Session:
             "pinned": variant.pinned,
             "seed": self.plan.seed,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What a study sees of the session it belongs to."""
+
+    session: _Session
+    about: studies.Study
+
+    @property
+    def plan(self) -> MeasurePlan:
+        return self.session.plan
+
+    @property
+    def artifacts(self) -> Mapping[str, Artifact]:
+        return self.session.artifacts
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        return tuple(
+            variant
+            for variant in self.session.alive
+            if variant.control_of is None and self._key(variant) not in self.session.unstudied
+        )
+
+    def observe(
+        self,
+        variant: Variant,
+        request: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+    ) -> dict[str, Any] | None:
+        if self._key(variant) in self.session.unstudied:
+            return None
+        whole = self.session.request(variant) | {"study": self.about.name} | dict(request or {})
+        try:
+            return self.session.steps.run(
+                self.session.task("study", variant, whole, self.about.title, limits)
+            )
+        except EngineError as error:
+            if error.reason is Reason.CANCELLED:
+                raise
+            self.leave_out(variant, str(error))  # the times are taken and stay, whatever it was
+            return None
+
+    def leave_out(self, variant: Variant, why: str) -> None:
+        self.session.unstudied[self._key(variant)] = why
+
+    def _key(self, variant: Variant) -> str:
+        return f"{self.about.name}: {variant.key}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine import processor, registry, store
-from engine.bench import session, verdicts
+from engine.bench import session, studies, verdicts
 from engine.bench.environment import host_id
 from engine.bench.model import Measurement, NoiseFloor, Variant
 from engine.bench.plan import make_plan
@@ -35,7 +35,7 @@ def measure(steps: Steps, request: MeasureRequest) -> dict[str, Any]:
         artifacts[artifact.id] = artifact
         verifications[artifact.id] = verification
     variants = _variants(model, tuple(artifacts.values()), request)
-    plan = make_plan(variants, request.preset, seed=SEED)
+    plan = make_plan(variants, request.preset, seed=SEED, studies=studies.checked(request.studies))
     here = host_id()
     floor = store.findings.load(here, FLOOR, NoiseFloor)
     measurement = session.run(steps, plan, artifacts, model.artifact.signature, floor)

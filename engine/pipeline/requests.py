@@ -61,7 +61,8 @@ class MeasureRequest:
     """Artifacts to weigh against their original.
 
     ``threads``: as many for all, the cores of this machine without. ``one_thread_too``: a second
-    figure of everything, with one thread kept on one CPU.
+    figure of everything, with one thread kept on one CPU. ``studies``: what to find beside the
+    times, by name.
     """
 
     model_id: str
@@ -72,6 +73,7 @@ class MeasureRequest:
     one_thread_too: bool = False
     advice: Advice | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
+    studies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,7 @@ def _command(
     line += ["--batch", ",".join(str(b) for b in sorted({v.batch for v in variants}))]
     threads = {v.threads for v in variants}
     line += ["--threads", str(max(threads)), *(["--one-thread-too"] if len(threads) > 1 else [])]
+    line += ["--also", ",".join(measurement.plan.studies)] if measurement.plan.studies else []
     line += ["--report", "out.json"]
     return shlex.join(line)
 

@@ -108,6 +108,7 @@ def _tables(found: Figures) -> Iterable[Table]:
     yield found.latency
     yield found.memory
     yield found.start
+    yield from (section.table for section in found.sections)
     if found.tradeoff:
         yield found.tradeoff.table
     for reference in found.references:

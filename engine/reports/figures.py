@@ -16,6 +16,8 @@ from engine.reports.protocol import protocol_warnings
 from engine.reports.quality import loss_warning, quality_table
 from engine.reports.recommendation import Recommendation, headline, recommendation
 from engine.reports.reference import ReferenceFigures, references
+from engine.reports.sections import sections
+from engine.reports.sections.model import Section
 from engine.reports.tables import (
     Table,
     VerificationFigures,
@@ -59,6 +61,7 @@ class Figures:
     tradeoff: Tradeoff | None
     promises: tuple[Promise, ...]
     promise_table: Table
+    sections: tuple[Section, ...]
 
 
 def figures(report: Report) -> Figures:
@@ -90,6 +93,7 @@ def figures(report: Report) -> Figures:
         tradeoff=tradeoff(report, variants),
         promises=checked,
         promise_table=promise_table(checked),
+        sections=sections(report),
     )
 
 
@@ -102,6 +106,9 @@ def _failures(report: Report) -> dict[str, str]:
             failed[f"{labels.get(key, key)}, measuring"] = why
         for key, why in report.measurement.memory_failures.items():
             failed[f"{labels.get(key, key)}, memory"] = why
+        for key, why in report.measurement.study_failures.items():
+            study, _, variant = key.partition(": ")
+            failed[f"{labels.get(variant, variant)}, {study}"] = why
     return failed
 
 

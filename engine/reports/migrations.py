@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from engine.bench.model import Measurement
+from engine.bench.studies import studies
 from engine.errors import BadRequest
 from engine.quality.model import Quality
-from engine.records import dumps, parse
+from engine.records import dump, dumps, parse
 from engine.reports.model import SCHEMA_VERSION, Report
 
 MAX_BYTES = 64 * 1024**2
@@ -60,6 +61,11 @@ def _who_was_not_weighed_was_not_timed(document: dict[str, Any]) -> dict[str, An
     return document
 
 
+def _nothing_was_studied(document: dict[str, Any]) -> dict[str, Any]:
+    """7 to 8: no study found anything, which the defaults of the records say."""
+    return document
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _artifacts_have_variants,
     2: _no_language_model_had_read_a_text,
@@ -67,6 +73,7 @@ MIGRATIONS: dict[int, Migration] = {
     4: _nothing_was_judged_on_samples,
     5: _nobody_looked_before_timing,
     6: _who_was_not_weighed_was_not_timed,
+    7: _nothing_was_studied,
 }
 """From version *n* to *n* + 1. Each is a named function here."""
 
@@ -164,6 +171,25 @@ def _check_consistent(report: Report) -> None:
         _require(weighed.variant in variants, f"memory of {weighed.variant!r:.60}, not planned")
         for count in (weighed.baseline_bytes, weighed.peak_bytes, weighed.resident_file_bytes):
             _require(0 <= count < _LARGEST, "an amount of memory is impossible")
+    _check_studies(measurement, variants)
+
+
+def _check_studies(measurement: Measurement, variants: set[str]) -> None:
+    """Every observation is of a planned variant, and no number in it is below nothing."""
+    for name in studies():
+        for found in getattr(measurement, name):
+            _require(found.variant in variants, f"a study of {found.variant!r:.60}, not planned")
+            for number in _numbers(dump(found)):
+                _require(0 <= number < _LARGEST, f"a figure of the study {name} is impossible")
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """Every number in JSON values, however deep."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(inner)
 
 
 def _check_protocol(measurement: Measurement, variants: set[str]) -> None:

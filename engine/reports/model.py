@@ -8,6 +8,7 @@ History of ``SCHEMA_VERSION``
 5  an artifact knows how good it is on real samples
 6  a measurement knows what its gate saw, its noise floor and controls, and where it stopped
 7  a measurement knows whose memory could not be weighed though its times were taken
+8  a measurement holds what its studies found beside the times
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from engine.quality.model import Quality
 from engine.types import Change, Model, Reach, Scalar, Signature, SignatureOrigin, Step, Target
 from engine.verify.model import Verification
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ LIGHT = ("#0072B2", "#B35900", "#007A5A", "#A8417F", "#6A51A3", "#8A6D00")
 DARK = ("#56B4E9", "#E69F00", "#2FBF98", "#E08AB8", "#A897E0", "#E3CF57")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "x")
+HATCHES = ("", "/", "x", ".", "\\", "+")
 INK = {False: "#1B1F24", True: "#E6E8EB"}
 BAR_PX = 62
 Interval = tuple[float, float]
@@ -117,7 +118,7 @@ def draw(chart: Chart, key: str, *, behind: str = "The figures behind this chart
 def latency(found: Figures, *, dark: bool) -> Chart:
     """Medians with their intervals."""
     bars = [
-        _Bar(v.name, v.typical_ms, f"{_digits(v.typical_ms)} ms", v.colour, v.p50.low, v.p50.high)
+        _Bar(v.name, v.typical_ms, f"{digits(v.typical_ms)} ms", v.colour, v.p50.low, v.p50.high)
         for v in found.variants
     ]
     return Chart(_bars(bars, dark), found.takeaways.latency, found.latency)
@@ -126,7 +127,7 @@ def latency(found: Figures, *, dark: bool) -> Chart:
 def memory(found: Figures, *, dark: bool) -> Chart:
     """Peak memory above the imported framework."""
     bars = [
-        _Bar(v.name, v.memory_mib, f"{_digits(v.memory_mib)} MiB", v.colour)
+        _Bar(v.name, v.memory_mib, f"{digits(v.memory_mib)} MiB", v.colour)
         for v in found.variants
         if v.memory_mib is not None
     ]
@@ -135,9 +136,7 @@ def memory(found: Figures, *, dark: bool) -> Chart:
 
 def sizes(found: Figures, *, dark: bool) -> Chart:
     """Files on the disk."""
-    bars = [
-        _Bar(v.name, v.size_mib, f"{_digits(v.size_mib)} MiB", v.colour) for v in found.variants
-    ]
+    bars = [_Bar(v.name, v.size_mib, f"{digits(v.size_mib)} MiB", v.colour) for v in found.variants]
     listed = "; ".join(f"{bar.label} {bar.shown}" for bar in bars)
     return Chart(_bars(bars, dark), f"File on the disk: {listed}.", found.memory)
 
@@ -192,7 +191,7 @@ def run_order(found: Figures, *, dark: bool) -> Chart:
             str(block.position),
             str(block.round + 1),
             names[block.variant],
-            _digits(block.p50_ms),
+            digits(block.p50_ms),
             block.discarded or "",
         )
         for block in found.blocks
@@ -326,15 +325,15 @@ def laid_out(
 
 def _against(variant: Any) -> str:
     ratio = f" · {variant.ratio.value:.2f}×" if variant.ratio else ""
-    return f"{_digits(variant.typical_ms)} ms{ratio}"
+    return f"{digits(variant.typical_ms)} ms{ratio}"
 
 
 def _printed(row: Any) -> str:
     ratio = f" · {row.reference_ratio:.2f}×" if row.reference_ratio else ""
-    return f"{_digits(row.reference_ms)} ms{ratio}"
+    return f"{digits(row.reference_ms)} ms{ratio}"
 
 
-def _digits(value: float) -> str:
+def digits(value: float) -> str:
     """Three significant digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from engine.reports.figures import figures
 from engine.reports.model import Report
-from engine.reports.render import charts
+from engine.reports.render import charts, plots
 
 _INTERVAL = re.compile(r"[\d.×]+ \[[^\]]{0,40}\]")
 
@@ -48,6 +48,19 @@ def page_html(report: Report, share: Share | None = None, *, interactive: str | 
         if found.variants
         else {},
         keys={v.key: Markup(charts.key(v)) for v in found.variants},
+        sections=tuple(
+            (
+                section,
+                tuple(
+                    (
+                        Markup(plots.drawn(plot)),
+                        tuple((one.name, Markup(plots.key(one, plot.kind))) for one in plot.series),
+                    )
+                    for plot in section.plots
+                ),
+            )
+            for section in found.sections
+        ),
         beside=tuple(
             (
                 reference,

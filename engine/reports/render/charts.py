@@ -104,23 +104,23 @@ def reference_rows(found: Figures, beside: ReferenceFigures) -> str:
 
 def forest(shown: Forest) -> str:
     """The speed of every variant against the original, with the band of equivalence."""
-    return _each(lambda width, name: _forest(shown, width, name))
+    return each(lambda width, name: _forest(shown, width, name))
 
 
 def distribution(found: Figures) -> str:
     """The empirical distribution of every variant."""
-    return _each(lambda width, name: _distribution(found, width, name))
+    return each(lambda width, name: _distribution(found, width, name))
 
 
 def order(found: Figures) -> str:
     """Every process's median in the order it ran."""
-    return _each(lambda width, name: _order(found, width, name))
+    return each(lambda width, name: _order(found, width, name))
 
 
 def key(variant: VariantFigures) -> str:
     """A short stroke in the variant's colour and dash, for a legend in the page's own text."""
     stroke = path(
-        ((1, 6), (33, 6)), class_=_line(variant.colour), stroke_dasharray=_dash(variant.colour)
+        ((1, 6), (33, 6)), class_=line(variant.colour), stroke_dasharray=dash(variant.colour)
     )
     return element(
         "svg", stroke, viewBox="0 0 34 12", width=34, height=12, aria_hidden="true", class_="key"
@@ -133,10 +133,11 @@ def _against(variant: VariantFigures) -> str:
 
 
 def _both(bars: tuple[Bar, ...], title: str) -> str:
-    return _each(lambda width, name: _bars(bars, width, name, title)) if bars else ""
+    return each(lambda width, name: _bars(bars, width, name, title)) if bars else ""
 
 
-def _each(draw: Callable[[int, str], str]) -> str:
+def each(draw: Callable[[int, str], str]) -> str:
+    """One drawing for a wide page and one for a narrow one, of which CSS shows one."""
     return "".join(draw(width, name) for name, width in WIDTHS.items())
 
 
@@ -247,7 +248,7 @@ def _forest_row(
     for end in (across(one.ratio.low), across(one.ratio.high)):
         yield path(((end, y - 5), (end, y + 5)), class_="whisker")
     paint = f"fill c{one.colour % COLOURS}"
-    yield _mark(one.colour, across(one.ratio.value), y, class_=paint)
+    yield mark(one.colour, across(one.ratio.value), y, class_=paint)
 
 
 def _shortened(label: str, stacked: bool) -> str:
@@ -266,11 +267,11 @@ def _distribution(found: Figures, width: int, name: str) -> str:
         drawn.append(path(((left, y), (width - 10, y)), class_="grid"))
         drawn.append(text(words.share(share), left - 8, y + 4, class_="tick", text_anchor="end"))
     for v, points in shown:
-        line = [(across(points[0][0]), float(bottom))]
+        steps = [(across(points[0][0]), float(bottom))]
         for x, share in points:
             y = bottom - share * (bottom - top)
-            line += [(across(x), line[-1][1]), (across(x), y)]
-        drawn.append(path(line, class_=_line(v.colour), stroke_dasharray=_dash(v.colour)))
+            steps += [(across(x), steps[-1][1]), (across(x), y)]
+        drawn.append(path(steps, class_=line(v.colour), stroke_dasharray=dash(v.colour)))
     return picture(width, height, found.takeaways.distribution, *drawn, name=name)
 
 
@@ -297,7 +298,7 @@ def _order(found: Figures, width: int, name: str) -> str:
     for block in blocks:
         paint = "hollow" if block.discarded else "fill"
         drawn.append(
-            _mark(
+            mark(
                 colours[block.variant],
                 across(block.position),
                 up(block.p50_ms),
@@ -307,7 +308,7 @@ def _order(found: Figures, width: int, name: str) -> str:
     return picture(width, height, found.takeaways.order, *drawn, name=name)
 
 
-def _mark(shape: int, x: float, y: float, **attributes: str) -> str:
+def mark(shape: int, x: float, y: float, **attributes: str) -> str:
     """Circle, square, triangle or diamond: a variant is known by more than its colour."""
     size = 5.0
     match shape % 4:
@@ -338,9 +339,11 @@ def _grid_x(
     yield text(unit, width - 10, bottom + 34, class_="tick", text_anchor="end")
 
 
-def _line(colour: int) -> str:
+def line(colour: int) -> str:
+    """The CSS classes of a stroke in a variant's colour."""
     return f"line c{colour % COLOURS}"
 
 
-def _dash(colour: int) -> str:
+def dash(colour: int) -> str:
+    """A variant's dashes: it is known by more than its colour."""
     return DASHES[colour % len(DASHES)]
