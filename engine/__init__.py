@@ -90,6 +90,8 @@ if TYPE_CHECKING:
     from engine.registry import Format, waitable
     from engine.registry import formats as list_formats
     from engine.reports.against import Against, Baseline, against, baselines
+    from engine.reports.comparison import MOST as most_compared
+    from engine.reports.comparison import Comparison, compare
     from engine.reports.export import export_csv, export_json, export_markdown, import_report
     from engine.reports.figures import Figures, figures
     from engine.reports.forest import Forest
@@ -156,6 +158,7 @@ __all__ = [
     "Change",
     "Choice",
     "Claim",
+    "Comparison",
     "ConvertRequest",
     "DataRequest",
     "Dataset",
@@ -226,6 +229,7 @@ __all__ = [
     "cancel",
     "choices",
     "claims",
+    "compare",
     "conversion_report",
     "cores",
     "data_folder",
@@ -269,6 +273,7 @@ __all__ = [
     "measured_passes",
     "model",
     "models_folder",
+    "most_compared",
     "one_look",
     "parse_target",
     "pass_promise",
@@ -339,6 +344,7 @@ _PLACES = {
     "engine.quality.model": "Quality",
     "engine.registry": "Format list_formats=formats waitable",
     "engine.reports.against": "Against Baseline against baselines",
+    "engine.reports.comparison": "Comparison compare most_compared=MOST",
     "engine.reports.export": "export_csv export_json export_markdown import_report",
     "engine.reports.figures": "Figures figures",
     "engine.reports.model": "Advice Report",

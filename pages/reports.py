@@ -7,6 +7,7 @@ import streamlit as st
 import engine
 from engine import EngineError
 from pages.components import shell, state
+from pages.components.text import plain
 
 shell.guard()
 
@@ -46,8 +47,21 @@ if not found:
     else:
         st.info("No report yet: measure a model and it appears here.", icon=":material/info:")
         st.page_link(shell.page_path("model"), label="Bring a model")
+together = state.picked([item.id for item in found])
+if len(found) > 1 and st.button(
+    f"Compare {len(together)} reports" if len(together) > 1 else "Tick two or more to compare them",
+    icon=":material/compare_arrows:",
+    disabled=len(together) < 2,
+):
+    link = state.link(reports=together)
+    st.switch_page(shell.page_path("compare"), query_params=link)
 for item in found:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.checkbox(
+            f"Compare {plain(item.title)}",
+            key=f"{state.PICKED}{item.id}",
+            label_visibility="collapsed",
+        )
         with st.container(width="stretch"):
             st.text(item.title)
             formats = engine.list_formats()

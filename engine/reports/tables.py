@@ -13,7 +13,7 @@ from engine.reports.variants import VariantFigures
 from engine.verify.model import Case, LanguageComparison, OutputComparison
 
 _ABSENT = "–"
-_SHOWN_PACKAGES = (
+SHOWN_PACKAGES = (
     "torch",
     "onnx",
     "onnxruntime",
@@ -164,7 +164,7 @@ def environment_tables(report: Report) -> tuple[Table, ...]:
     if report.measurement is None:
         return ()
     there = report.measurement.environment
-    packages = tuple((n, there.packages[n]) for n in _SHOWN_PACKAGES if n in there.packages)
+    packages = tuple((n, there.packages[n]) for n in SHOWN_PACKAGES if n in there.packages)
     facts = tuple((k, _ABSENT if v is None else str(v)) for k, v in there.facts.items())
     return (
         Table("Machine", ("Fact", "Value"), facts),

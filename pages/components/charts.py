@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import streamlit as st
 from plotly.subplots import make_subplots
 
 import engine
-from engine import Figures, Report
+from engine import Comparison, Figures, Report
 from pages.components import table
 from pages.components.table import Tabular
 
@@ -80,8 +80,15 @@ class Charts:
 
 def kept(report: Report, *, dark: bool) -> tuple[Figures, Charts | None]:
     """The figures of a report and its charts in one theme, None where nothing was measured."""
-    content = hash((report.title, report.measurement and report.measurement.blocks))
-    return _kept(report.id, content, dark, report)
+    return _kept(report.id, content(report), dark, report)
+
+
+def content(report: Report) -> int:
+    """What tells a report from an earlier one of its id, to keep what was drawn of it."""
+    if report.measurement is None:
+        return hash(report.title)
+    facts = tuple(report.measurement.environment.facts.items())
+    return hash((report.title, report.measurement.blocks, facts))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -216,19 +223,52 @@ def reference(found: Figures, index: int, *, dark: bool) -> Chart:
         for row in beside.rows
         if row.reference_ms is not None
     ]
-    height = BAR_PX * (len(here) + len(printed)) + 190
+    shown = (
+        ("This machine", here, False),
+        (f"Reference, other machine ({beside.hardware})", printed, True),
+    )
+    alt = f"{found.takeaways.reference} Two panels, two machines."
+    return Chart(_panels(shown, dark), alt, beside.table)
+
+
+def side_by_side(found: Comparison, *, dark: bool) -> Chart:
+    """Median latencies, a panel a machine, each on a scale of its own."""
+    shown = []
+    for machine in dict.fromkeys(one.machine for one in found.reports):
+        here = [(at, one) for at, one in enumerate(found.reports) if one.machine == machine]
+        bars = [
+            _Bar(
+                row.name if len(here) == 1 else f"{row.name} · {one.letter}",
+                v.typical_ms,
+                f"{digits(v.typical_ms)} ms",
+                row.colour,
+                v.p50.low,
+                v.p50.high,
+            )
+            for row in found.rows
+            for at, one in here
+            if (v := row.cells[at]) is not None
+        ]
+        letters = ", ".join(one.letter for _, one in here)
+        if bars:
+            shown.append((f"{letters} · {html.escape(here[0][1].place)}", bars, False))
+    return Chart(_panels(shown, dark), found.sentence, found.latency)
+
+
+def _panels(shown: Sequence[tuple[str, list[_Bar], bool]], dark: bool) -> Picture:
+    """Panels of bars under each other, titled, each with a scale of its own; hatched if so."""
+    height = BAR_PX * sum(len(bars) for _, bars, _ in shown) + 95 * len(shown)
     figure = make_subplots(
-        rows=2,
+        rows=len(shown),
         cols=1,
-        row_heights=[max(1, len(here)), max(1, len(printed))],
+        row_heights=[max(1, len(bars)) for _, bars, _ in shown],
         vertical_spacing=80 / (height - 80),
-        subplot_titles=("This machine", f"Reference, other machine ({beside.hardware})"),
+        subplot_titles=[title for title, _, _ in shown],
     )
     figure.update_annotations(x=0, xanchor="left", font={"size": 15, "color": INK[dark]})
-    for row, bars in ((1, here), (2, printed)):
-        _add_bars(figure, bars, dark, row=row, hatched=row == 2)
-    alt = f"{found.takeaways.reference} Two panels, two machines."
-    return Chart(laid_out(figure, height, top=44), alt, beside.table)
+    for row, (_, bars, hatched) in enumerate(shown, 1):
+        _add_bars(figure, bars, dark, row=row, hatched=hatched)
+    return laid_out(figure, height, top=44)
 
 
 def _bars(bars: list[_Bar], dark: bool) -> Picture:

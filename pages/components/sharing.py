@@ -8,7 +8,7 @@ import streamlit as st
 
 import engine
 from engine import EngineError, Report
-from pages.components import state
+from pages.components import shell, state
 from pages.components.text import plain
 
 EXPIRIES: dict[str, int | None] = {
@@ -24,6 +24,9 @@ def take_away(report: Report, *, own: bool) -> None:
     with st.container(horizontal=True):
         if own and st.button("Share", icon=":material/share:", type="primary"):
             dialog(report.id)
+        if own and st.button("Compare", icon=":material/compare_arrows:"):
+            link = state.link(reports=[report.id])
+            st.switch_page(shell.page_path("compare"), query_params=link)
         for label, suffix, mime, make in (
             ("JSON", "json", "application/json", engine.export_json),
             ("CSV", "csv", "text/csv", engine.export_csv),

@@ -55,6 +55,9 @@ PAGES = (
         "measure", "Measure", "timer", "Measure latency and memory on this machine.", Role.RUNNER
     ),
     PageInfo("report", "Report", "lab_profile", "One measured result.", Role.VIEWER, "hidden"),
+    PageInfo(
+        "compare", "Compare", "compare_arrows", "Results side by side.", Role.VIEWER, "hidden"
+    ),
     PageInfo("reports", "Reports", "folder_open", "Every result kept here."),
     PageInfo("formats", "Formats", "menu_book", "What each format is good for, and is not."),
     PageInfo(

@@ -53,6 +53,9 @@ STUDY = "measure_study_"
 """Prefix of the boxes that say what to find beside the times."""
 PROMPT = "try_prompt"
 BASELINE_CHOICE = "report_baseline"
+COMPARED = "compare_reports"
+PICKED = "reports_picked_"
+"""Prefix of the boxes that pick reports to compare."""
 MOST_LOSS = "report_most_loss"
 MOST_MS = "report_most_ms"
 IMPORT = "reports_import"
@@ -134,10 +137,31 @@ def hold_baseline(key: str | None) -> None:
     st.session_state[BASELINE_CHOICE] = key
 
 
-def keep_baseline(default: str | None) -> None:
+def keep_baseline(default: str | None = None) -> None:
     """Put what the control says into the URL; the default takes it out."""
     chosen = st.session_state[BASELINE_CHOICE]
     _into_url(BASELINE, None if chosen == default else chosen)
+
+
+def compared() -> tuple[str, ...]:
+    """The reports that the URL puts side by side, each once, in its order."""
+    written = st.query_params.get(REPORTS, "")
+    return tuple(dict.fromkeys(id_.strip() for id_ in written.split(",") if id_.strip()))
+
+
+def hold_compared(ids: Sequence[str]) -> None:
+    """Make the control say which reports are side by side."""
+    st.session_state[COMPARED] = list(ids)
+
+
+def keep_compared() -> None:
+    """Put the reports of the control into the URL."""
+    _into_url(REPORTS, ",".join(st.session_state[COMPARED]))
+
+
+def picked(ids: Sequence[str]) -> tuple[str, ...]:
+    """Those of the reports whose box is ticked."""
+    return tuple(id_ for id_ in ids if st.session_state.get(f"{PICKED}{id_}"))
 
 
 def answers() -> dict[str, str]:
@@ -205,9 +229,11 @@ def link(
     report: str | None = None,
     share: str | None = None,
     answers: Mapping[str, str] | None = None,
+    reports: Sequence[str] = (),
 ) -> dict[str, str]:
     """Query parameters for ``st.switch_page`` and ``st.page_link``; what is None is left out."""
-    named = {MODEL: model, JOB: job, REPORT: report, SHARE: share}
+    together = ",".join(reports)
+    named = {MODEL: model, JOB: job, REPORT: report, SHARE: share, REPORTS: together}
     return {**{k: v for k, v in named.items() if v}, **_as_params(answers or {})}
 
 
