@@ -11,6 +11,7 @@ import time
 from urllib.parse import urlsplit
 
 from benchmarks.served import cpu_s, memory_mib, served
+from engine import upload_ticket
 
 SLICE = 16 << 20
 
@@ -24,7 +25,9 @@ def main(gib: float = 4.0) -> None:
         address = urlsplit(app.url).netloc
         connection = http.client.HTTPConnection(address)
         digest = hashlib.sha256()
-        upload_id = ask(connection, "POST", "/api/v1/uploads", {"Upload-Length": str(size)}, b"{}")
+        os.environ["ASSAY_DATA"] = str(app.data)
+        headers = {"Upload-Length": str(size), "Upload-Ticket": upload_ticket("benchmark")}
+        upload_id = ask(connection, "POST", "/api/v1/uploads", headers, b"{}")
         path = f"/api/v1/uploads/{json.loads(upload_id)['id']}"
         started = time.monotonic()
         for at in range(0, size, SLICE):

@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from engine.samples import Sample
     from engine.samples import samples as list_samples
     from engine.sources import data_folder, models_folder
+    from engine.sources.tickets import issue as upload_ticket
     from engine.sources.uploads import save as save_upload
     from engine.store.artifacts import matrix_of as importance_matrix
     from engine.store.artifacts import report_of as conversion_report
@@ -301,6 +302,7 @@ __all__ = [
     "submit_sensitivity",
     "submit_try",
     "takes_pictures",
+    "upload_ticket",
     "viewable",
     "waitable",
     "walk",
@@ -354,6 +356,7 @@ _PLACES = {
     "engine.reports.tradeoff": "Tradeoff best_for",
     "engine.samples": "Sample list_samples=samples",
     "engine.sources": "data_folder models_folder",
+    "engine.sources.tickets": "upload_ticket=issue",
     "engine.sources.uploads": "save_upload=save",
     "engine.store.artifacts": "conversion_report=report_of importance_matrix=matrix_of",
     "engine.store.library": (

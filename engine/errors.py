@@ -109,13 +109,19 @@ class NotAllowed(EngineError):
 
 
 class UploadError(EngineError):
-    """An upload that was refused. ``status`` is the HTTP status to answer with."""
+    """An upload that was refused. ``status`` is the HTTP status to answer with.
+
+    ``retry_after_s``: in how many seconds the same may be asked again, where waiting helps.
+    """
 
     reason = Reason.BAD_REQUEST
 
-    def __init__(self, message: str, *, status: int, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, status: int, hint: str = "", retry_after_s: int | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class StorageFull(EngineError):

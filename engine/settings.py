@@ -22,9 +22,12 @@ class Settings:
     ``keep_days`` and ``quota_bytes``: what no report speaks of is deleted when it is older, or when
     there is more; 0 for never.
     ``unfinished_uploads`` and ``unfinished_bytes``: how many uploads may be under way or cut, and
-    what they may announce together. ``public_host``: the one Host header that is answered, empty
-    for the names of this machine; ``serve`` sets it. ``secrets``: the file that says how people
-    log in, if they do.
+    what they may announce together; ``unfinished_each``, how many of one person's.
+    ``uploads_at_once``: how many may be received at a time; ``uploads_each``, how many of one
+    person's. One that brings fewer than ``upload_least_bytes_s`` bytes a second, having used up its
+    patience of ``upload_patience_s`` seconds, is cut.
+    ``public_host``: the one Host header that is answered, empty for the names of this machine;
+    ``serve`` sets it. ``secrets``: the file that says how people log in, if they do.
     """
 
     data_dir: Path
@@ -41,6 +44,11 @@ class Settings:
     unfinished_bytes: int = 64 * GIB
     public_host: str = ""
     secrets: Path = _SECRETS
+    unfinished_each: int = 16
+    uploads_at_once: int = 32
+    uploads_each: int = 4
+    upload_least_bytes_s: float = 16_000.0
+    upload_patience_s: float = 30.0
 
     @property
     def jobs_dir(self) -> Path:
@@ -82,5 +90,10 @@ def settings() -> Settings:
         unfinished_bytes=int(float(os.environ.get("ASSAY_UNFINISHED_GIB", "64")) * GIB),
         secrets=Path(os.environ.get("ASSAY_SECRETS", _SECRETS)).expanduser().resolve(),
         public_host=os.environ.get("ASSAY_PUBLIC_HOST", "").strip().lower(),
+        unfinished_each=int(os.environ.get("ASSAY_UNFINISHED_EACH", "16")),
+        uploads_at_once=int(os.environ.get("ASSAY_UPLOADS_AT_ONCE", "32")),
+        uploads_each=int(os.environ.get("ASSAY_UPLOADS_EACH", "4")),
+        upload_least_bytes_s=float(os.environ.get("ASSAY_UPLOAD_LEAST_KB_S", "16")) * 1e3,
+        upload_patience_s=float(os.environ.get("ASSAY_UPLOAD_PATIENCE_S", "30")),
         task_memory_bytes=int(float(os.environ.get("ASSAY_TASK_MEMORY_GIB", "0")) * GIB),
     )

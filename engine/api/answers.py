@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from engine.errors import EngineError, NotAllowed, NotFound, StorageFull, UploadError
 
+TOO_SLOW = 408
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -27,12 +28,14 @@ def answering(endpoint: Endpoint) -> Endpoint:
 
 
 def error_answer(error: EngineError) -> JSONResponse:
-    """One error as JSON."""
-    return JSONResponse(
-        {"message": error.message, "hint": error.hint},
-        status_code=status_of(error),
-        headers={"Cache-Control": "no-store"},
-    )
+    """One error as JSON. Who was too slow is hung up on; who has to wait is told how long."""
+    status, headers = status_of(error), {"Cache-Control": "no-store"}
+    if isinstance(error, UploadError) and error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if status == TOO_SLOW:
+        headers["Connection"] = "close"  # else the server goes on reading, however slowly it comes
+    body = {"message": error.message, "hint": error.hint}
+    return JSONResponse(body, status_code=status, headers=headers)
 
 
 def status_of(error: EngineError) -> int:

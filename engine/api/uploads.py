@@ -2,6 +2,10 @@
 
 ``POST /api/v1/uploads`` · ``HEAD|PATCH|DELETE /api/v1/uploads/{id}`` ·
 ``POST /api/v1/uploads/{id}/complete``. The bytes go from the socket to the disk a chunk at a time.
+
+To announce takes a ticket of the page (``Upload-Ticket``). To append takes a turn: whoever gets
+none is answered 429 with ``Retry-After``; an empty body asks for one and sends nothing. A body
+that comes too slowly is cut with 408. What has arrived is kept.
 """
 
 from __future__ import annotations
@@ -15,26 +19,31 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from engine.api.answers import answering
+from engine.api.pace import paced
+from engine.api.turns import Turns
 from engine.errors import UploadError
 from engine.records import dump
-from engine.sources import uploads
+from engine.sources import tickets, uploads
 
 PREFIX = "/api/v1/uploads"
 TUS = {"Tus-Resumable": "1.0.0", "Cache-Control": "no-store"}
 _BATCH = 4 << 20
 """Bytes gathered before a thread writes them: few hops, flat memory."""
 _BODY_LIMIT = 8192
+_TURNS = Turns()
 
 
 @answering
 async def create(request: Request) -> Response:
-    """Announce: header ``Upload-Length``; JSON body ``{name, sha256?}``."""
+    """Announce: headers ``Upload-Ticket`` and ``Upload-Length``; JSON body ``{name, sha256?}``."""
     size = _number(request, "Upload-Length")
+    said = request.headers.get("Upload-Ticket", "")
+    ticket = await anyio.to_thread.run_sync(tickets.check, said, size)
     body = await _small_json(request)
     name, sha256 = body.get("name", "model"), body.get("sha256")
     if not isinstance(name, str) or not isinstance(sha256, str | None):
         raise UploadError("name and sha256 are texts.", status=400)
-    upload = await anyio.to_thread.run_sync(uploads.create, name, size, sha256)
+    upload = await anyio.to_thread.run_sync(uploads.create, name, size, sha256, ticket.holder)
     headers = TUS | {"Location": f"{PREFIX}/{upload.id}", "Upload-Offset": "0"}
     return JSONResponse(dump(upload), status_code=201, headers=headers)
 
@@ -53,45 +62,60 @@ async def head(request: Request) -> Response:
 async def append(request: Request) -> Response:
     """Append the body at ``Upload-Offset``. What arrived before a cut is kept."""
     at = _number(request, "Upload-Offset")
-    part = await anyio.to_thread.run_sync(uploads.Appender, request.path_params["id"], at)
-    await anyio.to_thread.run_sync(part.__enter__)
-    try:
-        here = await _receive(request, part, at)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(part.__exit__, None, None, None)
+    upload = await anyio.to_thread.run_sync(uploads.info, request.path_params["id"])
+    with _TURNS.taken(upload):
+        part = await anyio.to_thread.run_sync(uploads.Appender, upload.id, at)
+        await anyio.to_thread.run_sync(part.__enter__)
+        try:
+            here = await _receive(request, part, at)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(part.__exit__, None, None, None)
     return Response(status_code=204, headers=TUS | {"Upload-Offset": str(here)})
 
 
 async def _receive(request: Request, part: uploads.Appender, here: int) -> int:
     """Move the body to the disk in batches; gives the new offset."""
     batch = bytearray()
+    cut: ClientDisconnect | None = None
     try:
-        async for chunk in request.stream():
-            batch += chunk
-            if len(batch) >= _BATCH:
-                here = await anyio.to_thread.run_sync(part.write, batch)
-                batch = bytearray()
+        with paced() as pace:
+            async for chunk in request.stream():
+                pace.came(len(chunk))
+                batch += chunk
+                if len(batch) >= _BATCH:
+                    with pace.stopped():
+                        here = await anyio.to_thread.run_sync(part.write, batch)
+                    batch = bytearray()
     except ClientDisconnect as error:
-        if batch:
-            await anyio.to_thread.run_sync(part.write, batch)
+        cut = error
+    if batch:
+        here = await anyio.to_thread.run_sync(part.write, batch)
+    if cut:
         raise UploadError(
             "The connection was cut.", status=400, hint="Ask for the offset with HEAD and resume."
-        ) from error
-    return await anyio.to_thread.run_sync(part.write, batch) if batch else here
+        ) from cut
+    pace.check()
+    return here
 
 
 @answering
 async def complete(request: Request) -> Response:
     """Check and finish: 200 with the sha256 that was found."""
-    upload = await anyio.to_thread.run_sync(uploads.complete, request.path_params["id"])
+    upload_id = request.path_params["id"]
+    try:
+        upload = await anyio.to_thread.run_sync(uploads.complete, upload_id)
+    finally:
+        _TURNS.end(upload_id)
     return JSONResponse(dump(upload), headers=TUS)
 
 
 @answering
 async def withdraw(request: Request) -> Response:
     """Throw it away."""
-    await anyio.to_thread.run_sync(uploads.delete, request.path_params["id"])
+    upload_id = request.path_params["id"]
+    await anyio.to_thread.run_sync(uploads.delete, upload_id)
+    _TURNS.end(upload_id)
     return Response(status_code=204, headers=TUS)
 
 
@@ -110,10 +134,12 @@ def _number(request: Request, header: str) -> int:
 async def _small_json(request: Request) -> dict[str, Any]:
     """The JSON object in the body, refused when it is large or no object."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_LIMIT:
-            raise UploadError(f"This body may have {_BODY_LIMIT} bytes.", status=413)
+    with paced() as pace:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _BODY_LIMIT:
+                raise UploadError(f"This body may have {_BODY_LIMIT} bytes.", status=413)
+    pace.check()
     try:
         found = json.loads(body or b"{}")
     except ValueError as error:

@@ -17,7 +17,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -33,19 +33,24 @@ _ID = re.compile(r"[0-9a-f]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _META, _PART, _FILE = "meta.json", "part", "file"
 _NAME_LIMIT = 128
+_TRY_AGAIN_S = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One upload: what was announced. ``sha256`` is None until it is known; ``size`` in bytes."""
+    """One upload: what was announced. ``sha256`` is None until it is known; ``size`` in bytes.
+
+    ``by`` is whose it is, as far as turns are taken by person; empty where it came not by the web.
+    """
 
     id: str
     name: str
     size: int
     sha256: str | None = None
+    by: str = ""
 
 
-def create(name: str, size: int, sha256: str | None = None) -> Upload:
+def create(name: str, size: int, sha256: str | None = None, by: str = "") -> Upload:
     """Announce an upload of ``size`` bytes. Raises UploadError (400, 413, 429 or 507)."""
     limit = settings().max_upload_bytes
     if size <= 0:
@@ -58,11 +63,11 @@ def create(name: str, size: int, sha256: str | None = None) -> Upload:
         )
     if sha256 is not None and not _SHA256.fullmatch(sha256):
         raise UploadError("A sha256 has 64 hexadecimal digits.", status=400)
-    upload = Upload(secrets.token_hex(16), clean_name(name), size, sha256)
+    upload = Upload(secrets.token_hex(16), clean_name(name), size, sha256, by)
     folder = settings().uploads_dir / upload.id
     with _one_at_a_time():
         sweep()
-        _check_room(size)
+        _check_room(size, by)
         with disk_errors():
             folder.mkdir()
             (folder / _PART).touch()
@@ -130,6 +135,8 @@ class Appender:
             raise UploadError(
                 f"More bytes arrived than the {self._upload.size} announced.", status=413
             )
+        if os.fstat(self._file.fileno()).st_nlink == 0:
+            raise _unknown(self._upload.id)  # withdrawn: its bytes would be on no account
         with disk_errors():
             self._file.write(chunk)
         self._at += len(chunk)
@@ -168,7 +175,7 @@ def complete(upload_id: str) -> Upload:
         part.seek(0)
         found = hashlib.file_digest(part, "sha256").hexdigest()
         if upload.sha256 in (None, found):
-            return _finish(Upload(upload.id, upload.name, upload.size, found), part)
+            return _finish(replace(upload, sha256=found), part)
     delete(upload_id)
     raise UploadError(
         f"The bytes that arrived have the sha256 {found[:12]}…, "
@@ -272,11 +279,11 @@ def _one_at_a_time() -> Iterator[None]:
         os.close(folder)
 
 
-def _check_room(size: int) -> None:
+def _check_room(size: int, by: str) -> None:
     """Refuse what is over a quota, or would bring the disk below its floor once all arrived."""
     home = settings().uploads_dir
     unfinished = [folder.name for folder in home.iterdir() if (folder / _PART).exists()]
-    _check_quotas(size, unfinished)
+    _check_quotas(size, by, unfinished)
     free = shutil.disk_usage(home).free - settings().free_floor_bytes
     pending = sum(_missing(upload_id) for upload_id in unfinished)
     if size > free - pending:
@@ -287,31 +294,47 @@ def _check_room(size: int) -> None:
         )
 
 
-def _check_quotas(size: int, unfinished: list[str]) -> None:
+def _check_quotas(size: int, by: str, unfinished: list[str]) -> None:
     """Refuse when unfinished uploads are too many, or announce too many bytes together."""
-    most, room = settings().unfinished_uploads, settings().unfinished_bytes
+    most, each, room = (
+        settings().unfinished_uploads,
+        settings().unfinished_each,
+        settings().unfinished_bytes,
+    )
     if len(unfinished) >= most:
-        raise UploadError(
+        raise _over(
             f"{len(unfinished):,} uploads are unfinished; Assay takes up to {most:,} at a time.",
-            status=429,
-            hint="Finish or remove one, or raise ASSAY_UNFINISHED_UPLOADS. They expire in a day.",
+            "ASSAY_UNFINISHED_UPLOADS",
         )
-    announced = sum(_announced(upload_id) for upload_id in unfinished)
+    found = [upload for upload in map(_known, unfinished) if upload]
+    if by and sum(upload.by == by for upload in found) >= each:
+        raise _over(
+            f"{each:,} of your uploads are unfinished, the most at a time.", "ASSAY_UNFINISHED_EACH"
+        )
+    announced = sum(upload.size for upload in found)
     if announced + size > room:
-        raise UploadError(
+        raise _over(
             f"Unfinished uploads announce {announced:,} bytes; with the {size:,} of this one they "
             f"would be over the {room:,} Assay takes at a time.",
-            status=429,
-            hint="Finish or remove one, or raise ASSAY_UNFINISHED_GIB. They expire in a day.",
+            "ASSAY_UNFINISHED_GIB",
         )
 
 
-def _announced(upload_id: str) -> int:
-    """Bytes an upload announced; 0 for one that vanishes while we look."""
+def _over(what: str, setting: str) -> UploadError:
+    return UploadError(
+        what,
+        status=429,
+        hint=f"Finish or remove one, or raise {setting}. They expire in a day.",
+        retry_after_s=_TRY_AGAIN_S,
+    )
+
+
+def _known(upload_id: str) -> Upload | None:
+    """What was announced; None for one that vanishes while we look."""
     try:
-        return info(upload_id).size
+        return info(upload_id)
     except NotFound:
-        return 0
+        return None
 
 
 def _missing(upload_id: str) -> int:

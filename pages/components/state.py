@@ -6,6 +6,7 @@ through the top navigation, which drops the query. No other file spells these na
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
@@ -27,6 +28,8 @@ SHELL_RAN = "shell_ran"
 LOG_IN = "log_in_"
 """Prefix of the buttons that log in, one a provider."""
 LOG_OUT = "log_out"
+SESSION = "session"
+"""A name of this session's own, by which its uploads are counted."""
 TARGETS = "convert_targets"
 OPTION = "convert_option_"
 """Prefix of the widgets of formats' and passes' options."""
@@ -85,6 +88,14 @@ GRAPH = "model_graph_"
 LISTINGS = "model_listings_"
 """Prefix of the folded part that shows everything a model's file says."""
 SOURCE_OF = "model_source_of"
+
+
+def session() -> str:
+    """A name of this session that nobody can guess; Streamlit's own would let others join it."""
+    if SESSION not in st.session_state:
+        st.session_state[SESSION] = secrets.token_hex(16)
+    found: str = st.session_state[SESSION]
+    return found
 
 
 def model_id() -> str | None:

@@ -1,6 +1,7 @@
 """The uploader: large files straight to our own route in slices, so that a cut one can go on.
 
-``st.file_uploader`` would hold the whole file in memory. This one never does, on either side.
+``st.file_uploader`` would hold the whole file in memory. This one never does, on either side. The
+page gives it a ticket, without which no upload is announced; one that has run out is renewed.
 """
 
 from __future__ import annotations
@@ -8,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import streamlit as st
+
+import engine
+from pages.components import state
 
 HTML = """\
 <div class="box">
@@ -85,6 +89,8 @@ async function call(method, path, headers, body, signal) {
   const text = [said.message || "The server answered " + answer.status + ".", said.hint || ""];
   const error = new Refused(text.join(" ").trim());
   error.status = answer.status;
+  error.said = said.message || text[0];
+  error.afterS = Number(answer.headers.get("Retry-After")) || 0;
   throw error;
 }
 
@@ -95,6 +101,7 @@ async function digest(file) {
 }
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+const MOST_WAIT_S = 300;
 const inUnit = (bytes, whole) => (bytes / (whole < 1e6 ? 1e3 : 1e6)).toFixed(whole < 1e7 ? 1 : 0);
 
 class Upload {
@@ -102,6 +109,7 @@ class Upload {
     this.root = root;
     this.report = report;
     this.turn = 0;
+    this.ticketCame = () => {};
   }
   find(selector) { return this.root.querySelector(selector); }
   say(text) { this.find(".say").textContent = text; }
@@ -109,7 +117,7 @@ class Upload {
   async start(file) {
     await this.remove(false);
     const turn = ++this.turn;
-    Object.assign(this, { file, id: null, offset: 0, paused: false });
+    Object.assign(this, { file, id: null, offset: 0, paused: false, done: false });
     this.find(".name").textContent = file.name;
     this.find(".progress").hidden = false;
     this.find(".pause").hidden = false;
@@ -118,8 +126,7 @@ class Upload {
     try {
       const sha256 = await digest(file);
       const body = JSON.stringify(sha256 ? { name: file.name, sha256 } : { name: file.name });
-      const headers = { "Upload-Length": String(file.size), "Content-Type": "application/json" };
-      const made = await (await call("POST", ROUTE, headers, body)).json();
+      const made = await this.announce(file.size, body, turn);
       if (turn !== this.turn) return void call("DELETE", ROUTE + "/" + made.id).catch(() => {});
       this.id = made.id;
       this.say("");
@@ -129,30 +136,74 @@ class Upload {
     }
   }
 
+  async announce(size, body, turn) {
+    for (let renewed = false; ;) {
+      const headers = {
+        "Upload-Length": String(size),
+        "Upload-Ticket": this.ticket ?? "",
+        "Content-Type": "application/json",
+      };
+      try {
+        return await (await call("POST", ROUTE, headers, body)).json();
+      } catch (error) {
+        if (turn !== this.turn) throw error;
+        if (error.status === 403 && !renewed) {
+          renewed = true;
+          await this.renew();
+        } else if (error.status === 429 && error.afterS) {
+          await this.wait(error.said, error.afterS, turn);
+          if (turn !== this.turn) throw error;
+        } else throw error;
+      }
+    }
+  }
+
+  async renew() {
+    const came = new Promise((done) => { this.ticketCame = done; });
+    this.askTicket();
+    await Promise.race([came, sleep(10000)]);
+  }
+
+  async wait(why, seconds, turn) {
+    for (let left = Math.min(seconds, MOST_WAIT_S); left > 0; left--) {
+      if (turn !== this.turn || this.paused) return;
+      this.say(why + " Trying again in " + left + " s…");
+      await sleep(1000);
+    }
+  }
+
   async send(turn) {
     let failures = 0;
+    let knocked = false;
     while (turn === this.turn && !this.paused && this.offset < this.file.size) {
       try {
-        await this.slice();
-        failures = 0;
+        // First nothing: a server that has no turn for us says so before it is sent a slice.
+        await this.slice(knocked ? SLICE : 0);
+        if (knocked) failures = 0;
+        knocked = true;
         this.say("");
       } catch (error) {
         if (turn !== this.turn || this.paused) return;
-        const passing = [400, 409, 502, 503, 504].includes(error.status);
+        knocked = false;
+        if (error.status === 429) {
+          await this.wait(error.said, error.afterS || 5, turn);
+          continue;
+        }
+        const passing = [400, 408, 409, 502, 503, 504].includes(error.status);
         if (error instanceof Refused && !passing) return this.fail(error);
         if (failures >= 40) return this.stop("No connection. Press Resume to go on.");
         const wait = WAITS_S[Math.min(failures++, WAITS_S.length - 1)];
-        this.say("The connection was lost. Trying again in " + wait + " s…");
-        await sleep(wait * 1000);
+        const why = error.status === 408 ? error.said : "The connection was lost.";
+        await this.wait(why, wait, turn);
         await this.ask().catch(() => {});
       }
     }
     if (turn === this.turn && !this.paused) await this.finish(turn);
   }
 
-  async slice() {
+  async slice(most) {
     const began = performance.now();
-    const part = this.file.slice(this.offset, this.offset + SLICE);
+    const part = this.file.slice(this.offset, this.offset + most);
     this.abort = new AbortController();
     const headers = {
       "Upload-Offset": String(this.offset),
@@ -160,7 +211,7 @@ class Upload {
     };
     const answer = await call("PATCH", ROUTE + "/" + this.id, headers, part, this.abort.signal);
     this.offset = Number(answer.headers.get("Upload-Offset"));
-    this.show((part.size / 1e3) / Math.max(1, performance.now() - began));
+    if (most) this.show((part.size / 1e3) / Math.max(1, performance.now() - began));
   }
 
   async ask() {
@@ -174,6 +225,7 @@ class Upload {
     try {
       const done = await (await call("POST", ROUTE + "/" + this.id + "/complete")).json();
       if (turn !== this.turn) return;
+      this.done = true;
       this.say("Uploaded. sha256 " + done.sha256);
       this.report({ id: done.id, name: done.name, size: done.size, sha256: done.sha256 });
     } catch (error) {
@@ -216,7 +268,7 @@ class Upload {
     this.find(".pause").textContent = "Pause";
     this.say(told ? "Removed." : "");
     if (told) this.report(null);
-    if (id && told) await call("DELETE", ROUTE + "/" + id).catch(() => {});
+    if (id && (told || !this.done)) await call("DELETE", ROUTE + "/" + id).catch(() => {});
   }
 
   show(rate) {
@@ -236,6 +288,11 @@ export default function ({ parentElement, data, setTriggerValue }) {
   let upload = uploads.get(parentElement);
   if (!upload) uploads.set(parentElement, (upload = new Upload(root, null)));
   upload.report = (file) => setTriggerValue("uploaded", file ?? { id: null });
+  upload.askTicket = () => setTriggerValue("ticket", true);
+  if (upload.ticket !== data?.ticket) {
+    upload.ticket = data?.ticket;
+    upload.ticketCame();
+  }
   root.querySelector(".what").textContent = data?.what ?? "";
   root.querySelector(".choose").textContent = data?.choose ?? "Choose a file";
 
@@ -272,7 +329,8 @@ def uploader(
     what: str, key: str, kept: str, choose: str = "Choose a model file"
 ) -> Uploaded | None:
     """Draw the uploader; gives what was uploaded in this session, kept under ``kept``."""
-    result = _mount(key=key, data={"what": what, "choose": choose}, on_uploaded_change=_nothing)
+    given = {"what": what, "choose": choose, "ticket": engine.upload_ticket(state.session())}
+    result = _mount(key=key, data=given, on_uploaded_change=_nothing, on_ticket_change=_nothing)
     said = result.uploaded
     if isinstance(said, dict):
         st.session_state[kept] = _checked(said)
@@ -290,4 +348,4 @@ def _checked(said: dict[str, object]) -> Uploaded | None:
 
 
 def _nothing() -> None:
-    """A trigger is only delivered where a callback is given."""
+    """A trigger is only delivered where a callback is given. A run renews the ticket by itself."""

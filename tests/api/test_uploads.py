@@ -14,18 +14,22 @@ from starlette.testclient import TestClient
 
 from engine.api import uploads as routes
 from engine.api.routes import MIDDLEWARE
-from engine.errors import UploadError
+from engine.api.turns import Turns
+from engine.errors import NotFound, UploadError
 from engine.settings import settings
-from engine.sources import uploads
+from engine.sources import tickets, uploads
 
 DATA = os.urandom(300_000)
 SHA256 = hashlib.sha256(DATA).hexdigest()
 
 
 @pytest.fixture
-def client(workspace: Path) -> Iterator[TestClient]:
+def client(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    """A browser that was given a ticket. Turns are the test's own."""
+    monkeypatch.setattr(routes, "_TURNS", Turns())
     app = Starlette(routes=routes.ROUTES, middleware=MIDDLEWARE)
     with TestClient(app, "http://127.0.0.1:8501", client=("127.0.0.1", 5000)) as opened:
+        opened.headers["Upload-Ticket"] = tickets.issue("a session")
         yield opened
 
 
@@ -119,7 +123,7 @@ def test_a_file_over_the_limit_is_refused_before_it_is_sent(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ASSAY_MAX_UPLOAD_GIB", "0.000001")
-    settings.cache_clear()
+    settings.cache_clear()  # the ticket is older, and lets in more
     answer = client.post(routes.PREFIX, headers={"Upload-Length": "2000"}, json={"name": "x"})
     assert answer.status_code == 413
     assert "2,000" in answer.json()["message"] and answer.json()["hint"]
@@ -147,6 +151,7 @@ def test_too_many_unfinished_uploads_are_refused_till_one_ends(
     refused = client.post(routes.PREFIX, headers={"Upload-Length": "10"}, json={"name": "x"})
     assert refused.status_code == 429
     assert "up to 2" in refused.json()["message"] and refused.json()["hint"]
+    assert int(refused.headers["Retry-After"]) > 0
     patch(client, first, 0, DATA)
     assert complete(client, first)[0] == 200
     announce(client)
@@ -180,6 +185,28 @@ def test_uploads_announced_at_once_never_pass_the_quota_together(
     with ThreadPoolExecutor(16) as pool:
         assert sum(pool.map(taken, range(64))) == 5
     assert len(list(settings().uploads_dir.iterdir())) == 5
+
+
+def test_one_person_may_not_take_every_place(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_UNFINISHED_EACH", "1")
+    settings.cache_clear()
+    announce(client)
+    mine = client.post(routes.PREFIX, headers={"Upload-Length": "10"}, json={"name": "x"})
+    assert mine.status_code == 429
+    assert "1 of your uploads" in mine.json()["message"]
+    client.headers["Upload-Ticket"] = tickets.issue("another session")
+    announce(client)
+
+
+def test_what_comes_after_it_was_withdrawn_is_refused(client: TestClient) -> None:
+    upload_id = announce(client)
+    with uploads.Appender(upload_id, 0) as part:
+        part.write(b"x")
+        assert client.delete(f"{routes.PREFIX}/{upload_id}").status_code == 204
+        with pytest.raises(NotFound):
+            part.write(b"x")
 
 
 def test_an_empty_file_is_refused(client: TestClient) -> None:

@@ -8,6 +8,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+import engine
+from engine.records import fingerprint
+from engine.settings import settings
 from tests import logins
 from tests.e2e.conftest import serving
 
@@ -15,13 +18,24 @@ UPLOADS = "/api/v1/uploads"
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Assay as ``make run`` starts it where a login is configured."""
+def provider() -> Iterator[str]:
+    with logins.provider() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def url(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Assay as ``make run`` starts it where a login is configured. Its data folder is set here."""
     home = tmp_path_factory.mktemp("login")
-    with logins.provider() as provider:
-        secrets = logins.write_secrets(home / "secrets.toml", provider)
-        with serving(home / "data", ASSAY_SECRETS=str(secrets)) as address:
-            yield address
+    secrets = logins.write_secrets(home / "secrets.toml", provider)
+    with (
+        serving(home / "data", ASSAY_SECRETS=str(secrets)) as address,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("ASSAY_DATA", str(home / "data"))
+        settings.cache_clear()
+        yield address
+    settings.cache_clear()
 
 
 @pytest.fixture
@@ -68,12 +82,24 @@ def test_health_and_share_links_need_no_login(url: str) -> None:
 @pytest.mark.parametrize(
     ("name", "status"), [("ada", 201), ("rita", 201), ("vera", 403), ("nora", 403)]
 )
-def test_who_may_bring_a_model(url: str, name: str, status: int) -> None:
+def test_who_may_bring_a_model(url: str, provider: str, name: str, status: int) -> None:
     with logins.log_in(url, name) as client:
-        answer = announce(client, Origin=url)
+        answer = announce(client, Origin=url, **ticket(provider, name))
         assert answer.status_code == status
         if status == 403:
             assert "role runner" in answer.json()["message"]
+
+
+def test_a_ticket_is_good_for_the_one_it_was_given(url: str, provider: str) -> None:
+    with logins.log_in(url, "rita") as client:
+        answer = announce(client, Origin=url, **ticket(provider, "ron"))
+        assert answer.status_code == 403
+        assert "somebody else" in answer.json()["message"]
+
+
+def ticket(provider: str, name: str) -> dict[str, str]:
+    """What the pages give a person of that name."""
+    return {"Upload-Ticket": engine.upload_ticket("s", fingerprint("person", provider, name))}
 
 
 def test_a_cookie_alone_changes_nothing(url: str) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+import engine
+from engine.settings import settings
 from tests.e2e.conftest import App
 from tests.e2e.test_journey import query, settle
 
@@ -71,6 +74,47 @@ def test_a_large_file_is_paused_resumed_and_recognised(app: App, page: Page, wei
     settle(page)
     assert "weights.safetensors" in page.inner_text("body")
     assert query(page)["model"]
+
+
+def test_a_ticket_that_is_good_no_more_is_renewed(app: App, page: Page, tmp_path: Path) -> None:
+    page.goto(f"{app.url}/model")
+    settle(page)
+    page.get_by_role("tab", name="Upload a model").click()
+    (app.data / "tickets.key").unlink()  # every ticket under it ends, as one does by itself in time
+    file = tmp_path / "small.bin"
+    file.write_bytes(b"not a model")
+    page.get_by_label("Choose a model file").set_input_files(file)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    expect(page.get_by_text(f"Uploaded. sha256 {digest}")).to_be_visible(timeout=60_000)
+
+
+def test_a_page_waits_for_its_turn_and_says_so(
+    app: App, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_DATA", str(app.data))
+    settings.cache_clear()
+    page.goto(f"{app.url}/model")
+    settle(page)
+    page.get_by_role("tab", name="Upload a model").click()
+    file = tmp_path / "small.bin"
+    file.write_bytes(b"not a model")
+    with httpx.Client(base_url=app.url, timeout=60) as web:
+        others = [announced(web, number) for number in range(settings().uploads_at_once)]
+        for path in others:
+            assert web.patch(path, headers={"Upload-Offset": "0"}).status_code == 204
+        page.get_by_label("Choose a model file").set_input_files(file)
+        expect(page.get_by_text("the most it takes at a time. Trying again in")).to_be_visible()
+        for path in others:
+            assert web.delete(path).status_code == 204
+    expect(page.get_by_text("Uploaded. sha256")).to_be_visible(timeout=60_000)
+
+
+def announced(web: httpx.Client, number: int) -> str:
+    """The path of an upload of somebody of that number."""
+    headers = {"Upload-Length": "10", "Upload-Ticket": engine.upload_ticket(f"session {number}")}
+    answer = web.post("/api/v1/uploads", headers=headers)
+    assert answer.status_code == 201, answer.text
+    return answer.headers["Location"]
 
 
 def test_weights_without_an_architecture_are_refused_in_words(

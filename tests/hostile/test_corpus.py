@@ -56,9 +56,8 @@ def ended(
 def _uploaded(web: httpx.Client, path: Path, name: str) -> str | Outcome:
     """Over the routes a browser uses; gives the upload's id, or with which words it was refused."""
     data = path.read_bytes()
-    told = web.post(
-        PREFIX, content=json.dumps({"name": name}), headers={"Upload-Length": str(len(data))}
-    )
+    asked = {"Upload-Length": str(len(data)), "Upload-Ticket": engine.upload_ticket("corpus")}
+    told = web.post(PREFIX, content=json.dumps({"name": name}), headers=asked)
     if told.status_code == 400:
         return Outcome(AT_THE_DOOR, told.json()["message"], told.json()["hint"])
     assert told.status_code == 201, told.text
