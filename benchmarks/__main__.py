@@ -12,7 +12,7 @@ import sys
 
 import benchmarks
 
-LONG = ("fidelity", "llama7b", "observer", "passes")
+LONG = ("examples", "fidelity", "llama7b", "observer", "passes")
 """Run by name alone: much disk, or most of an hour, and the README's tables renewed."""
 
 

@@ -303,8 +303,10 @@ def _doctor(asked: argparse.Namespace) -> int:
 
 
 def _host(_: argparse.Namespace) -> int:
+    from engine.examples import show_once
     from engine.jobs.host import main as run_host
 
+    show_once()
     return run_host()
 
 

@@ -8,6 +8,7 @@ from statistics import median
 
 import sqlalchemy as sa
 
+from engine import processor
 from engine.errors import NotFound
 from engine.records import dump
 from engine.reports import migrations
@@ -98,7 +99,10 @@ def recent(query: str = "", limit: int = 100) -> tuple[ReportSummary, ...]:
 
 
 def measured_passes(model_id: str) -> dict[str, str]:
-    """By name of a pass, the newest report that measured an artifact of this model with it."""
+    """By name of a pass, the newest report that measured an artifact of this model with it here.
+
+    Here: on a processor of this machine's kind.
+    """
     newest = sa.select(table.c.id, table.c.created_at).order_by(
         table.c.created_at.desc(), table.c.id
     )
@@ -114,15 +118,23 @@ def measured_passes(model_id: str) -> dict[str, str]:
 
 @lru_cache(maxsize=1024)
 def _measured(database_url: str, report_id: str, written: str) -> tuple[str, frozenset[str]]:
-    """The model of a report, and the passes that it measured; read without its raw samples."""
+    """The model of a report, and the passes that it measured; read without its raw samples.
+
+    Nothing of one that was measured on another processor: it says little of this machine.
+    """
     document = table.c.document
-    parts = (document[("model", "id")], document["artifacts"], document[("measurement", "plan")])
+    parts = (
+        document[("model", "id")],
+        document["artifacts"],
+        document[("measurement", "plan")],
+        document[("measurement", "environment", "facts")],
+    )
     with transaction() as connection:
         chosen = sa.select(*parts).where(table.c.id == report_id)
         row = connection.execute(chosen).one_or_none()
-    if row is None or row[2] is None:
+    if row is None or row[2] is None or row[3].get("Processor") != processor.name():
         return "", frozenset()
-    of, artifacts, plan = row
+    of, artifacts, plan, _ = row
     measured = {variant["artifact_id"] for variant in plan["variants"]}
     done = (one.get("passes", ()) for one in artifacts if one["id"] in measured)
     return of, frozenset(change["name"] for passes in done for change in passes)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import store
+from engine import processor, store
+from engine.bench.model import Environment
 from engine.errors import BadRequest, NotFound
 from engine.settings import settings
 from engine.store import library
@@ -156,17 +157,19 @@ def test_the_newest_report_that_measured_a_pass_is_its_evidence(workspace: Path)
         one if one.is_original else replace(one, passes=(Change("int8-static"),))
         for one in made.artifacts
     )
-    dates = ("2026-01-02", "2026-01-03", "2026-01-04", "2026-01-05")
+    here = replace(made.measurement, environment=Environment({"Processor": processor.name()}, {}))
+    dates = ("2026-01-02", "2026-01-03", "2026-01-04", "2026-01-05", "2026-01-06")
     for day, artifacts, measurement in (
-        (dates[0], with_pass, made.measurement),
-        (dates[1], with_pass, made.measurement),
-        (dates[2], made.artifacts, made.measurement),
+        (dates[0], with_pass, here),
+        (dates[1], with_pass, here),
+        (dates[2], made.artifacts, here),
         (dates[3], with_pass, None),
+        (dates[4], with_pass, made.measurement),  # on another processor
     ):
         store.reports.save(
             replace(made, id=day, created_at=day, artifacts=artifacts, measurement=measurement)
         )
-    store.reports.save(replace(a_report("other", workspace), created_at="2026-01-06"))
+    store.reports.save(replace(a_report("other", workspace), created_at="2026-01-07"))
     assert library.measured_passes("m") == {"int8-static": dates[1]}
     assert library.measured_passes("elsewhere") == {}
     library.delete_report(dates[1])
