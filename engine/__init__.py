@@ -83,7 +83,7 @@ if TYPE_CHECKING:
     )
     from engine.pipeline.estimate import Estimate, estimate
     from engine.pipeline.explaining import has_layers
-    from engine.processor import cores
+    from engine.processor import cores, worker_threads
     from engine.quality.figures import sentence as quality_sentence
     from engine.quality.figures import warning as quality_warning
     from engine.quality.model import Quality
@@ -307,6 +307,7 @@ __all__ = [
     "waitable",
     "walk",
     "who",
+    "worker_threads",
 ]
 _PLACES = {
     "engine.access": "Person Role identify_by who",
@@ -334,7 +335,7 @@ _PLACES = {
     "engine.lazy": "one_look",
     "engine.logins": "Login login",
     "engine.options": "Choice choices parse_target",
-    "engine.processor": "cores",
+    "engine.processor": "cores worker_threads",
     "engine.store.cleaning": "disk_sizes=sizes",
     "engine.pipeline": (
         "ConvertRequest DataRequest ExcludeRequest ExplainRequest ImportRequest MeasureRequest "

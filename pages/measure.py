@@ -20,10 +20,8 @@ PRESETS = {
 def extent() -> tuple[list[int], int, bool]:
     """Batch sizes, threads, and whether one thread is measured beside them."""
     batches = st.multiselect("Batch sizes", [1, 2, 4, 8, 16, 32], default=[1])
-    cores = engine.cores()
-    threads = st.number_input(
-        "Threads, the same for every format", min_value=1, max_value=cores, value=cores
-    )
+    cores, usual = engine.cores(), engine.worker_threads()
+    threads = st.number_input("Threads, the same for every format", 1, cores, usual)
     alone_too = cores > 1 and st.checkbox(
         "Also with one thread on one CPU: the steadier figure, in twice the time"
     )

@@ -28,11 +28,11 @@ def started(made: Report) -> Report:
 
 
 def test_there_is_no_section_where_nothing_was_studied() -> None:
-    assert sections(report()) == ()
+    assert "cold" not in {found.name for found in sections(report())}
 
 
 def test_the_section_gives_medians_phase_by_phase() -> None:
-    (found,) = sections(started(report()))
+    found = next(one for one in sections(started(report())) if one.name == "cold")
     rows = {row[:2]: row[2:] for row in found.table.rows}
     assert len(rows) == 6
     assert rows["PyTorch (eager), original", "in the cache"] == (
