@@ -115,6 +115,7 @@ if TYPE_CHECKING:
         delete_model,
         delete_report,
         explanation_of,
+        free_room,
         measured_passes,
         model,
         quality_of,
@@ -125,6 +126,7 @@ if TYPE_CHECKING:
         share,
         shared,
         shares_of,
+        unneeded,
     )
     from engine.store.library import (
         models as list_models,
@@ -252,6 +254,7 @@ __all__ = [
     "export_markdown",
     "figures",
     "format_guides",
+    "free_room",
     "has_layers",
     "has_listings",
     "identify_by",
@@ -302,6 +305,7 @@ __all__ = [
     "submit_sensitivity",
     "submit_try",
     "takes_pictures",
+    "unneeded",
     "upload_ticket",
     "viewable",
     "waitable",
@@ -362,8 +366,8 @@ _PLACES = {
     "engine.store.artifacts": "conversion_report=report_of importance_matrix=matrix_of",
     "engine.store.library": (
         "artifacts_of data_of data_picture delete_data delete_model delete_report "
-        "explanation_of list_models=models list_reports=reports measured_passes model quality_of "
-        "report revoke search_of sensitivity_of share shared shares_of"
+        "explanation_of free_room list_models=models list_reports=reports measured_passes model "
+        "quality_of report revoke search_of sensitivity_of share shared shares_of unneeded"
     ),
     "engine.store.models": "has_listings listings_of=listings",
     "engine.tuning.model": "Explanation Goal GoalKind Search Sensitivity",

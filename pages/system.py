@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 import engine
-from pages.components import shell, table
+from pages.components import room, shell, table
 
 shell.guard()
 
@@ -18,12 +18,6 @@ NOT_YET = ":gray-badge[:material/block: Not yet]"
 def looked() -> engine.Doctor:
     """What the doctor found, at most five seconds old: looking takes as long as drawing."""
     return engine.diagnose()
-
-
-@st.cache_resource(ttl=60, show_spinner=False)
-def room() -> dict[str, str]:
-    """What takes how much of the disk, counted at most once a minute."""
-    return {name: f"{count / 1024**2:,.0f} MiB" for name, count in engine.disk_sizes().items()}
 
 
 shell.header("System", "What this machine can do, and what is missing.")
@@ -67,13 +61,7 @@ if recent:
 else:
     st.text("None yet.")
 
-st.subheader("Room", anchor=False)
-table.show([{"What": name, "Size": size} for name, size in room().items()])
-st.caption(
-    "What no report and no open job speaks of can go: `python -m engine clean --days 90 --dry-run` "
-    "lists it, without `--dry-run` it goes. `python -m engine backup FILE` keeps everything in one "
-    "file, `python -m engine restore FILE` puts it where no library is yet."
-)
+room.show()
 
 st.subheader("Known limits", anchor=False)
 st.markdown(

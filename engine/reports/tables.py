@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from engine.bench import paired
+from engine.bench import paired, verdicts
 from engine.reports import words
 from engine.reports.model import Report, ReportArtifact
 from engine.reports.protocol import protocol_rows
@@ -83,6 +83,7 @@ def verdict_table(
         ),
         "Brackets are 95 % intervals over processes. Memory is the peak above a process that only "
         "imports the framework. Noise: A is a quiet machine, D one whose figures need a repeat."
+        + _interim(report)
         + _footnote(variants),
     )
 
@@ -318,6 +319,14 @@ def _small(value: float | None) -> str:
     if value is None:
         return _ABSENT
     return "0" if value == 0 else f"{value:.1e}"
+
+
+def _interim(report: Report) -> str:
+    """Where it stopped early, verdicts are drawn more carefully than the brackets show."""
+    if report.measurement is None or report.measurement.stopped_at is None:
+        return ""
+    level = words.share(verdicts.level_of(report.measurement))
+    return f" It stopped early, when all was settled: verdicts were drawn with {level} intervals."
 
 
 def _footnote(variants: tuple[VariantFigures, ...]) -> str:

@@ -7,7 +7,7 @@ files. Here only its protobuf is read; no operator of it runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,31 +81,47 @@ def read(path: Path) -> Any:
 
 
 def check(graph: Any) -> None:
-    """Refuse operators that a plain model has no use for, by name, wherever they stand."""
-    library = {function.signature.name: function for function in graph.graph_def.library.function}
+    """Refuse operators that a plain model has no use for, each by name, wherever they stand."""
+    reaching: dict[str, str] = {}
+    custom: dict[str, str] = {}
     known = require("tensorflow.python.framework.op_def_registry", "tensorflow-cpu")
+    for node in _nodes(graph):
+        kind = known.get(node.op)
+        stateful = kind is not None and kind.is_stateful
+        if _REACHES_OUT.search(node.op) or (stateful and not _STATE.fullmatch(node.op)):
+            reaching.setdefault(one_line(node.op), one_line(node.name))
+        elif kind is None:
+            custom.setdefault(one_line(node.op), one_line(node.name))
+    if reaching:
+        raise UnsafeModel(
+            f"This SavedModel reaches outside of the model with {_listed(reaching)}.",
+            hint="It was not loaded. Save the model again without operators that touch files, data "
+            "sets, other processes or Python.",
+        )
+    if custom:
+        raise UnsupportedModel(
+            f"This SavedModel needs a library of its own for {_listed(custom, 'custom operator')}.",
+            hint="Assay loads no operator libraries: save the model with TensorFlow's own.",
+        )
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    """Every node of the graph and its functions that is no call and not the saver's own."""
+    library = {function.signature.name: function for function in graph.graph_def.library.function}
     saver = _functions_of_the_saver(graph, library)
     bodies = [("", graph.graph_def.node)]
     bodies += [(name, function.node_def) for name, function in library.items()]
     for name, nodes in bodies:
         for node in nodes:
-            if node.op in library or (name in saver and node.op in _SAVER):
-                continue
-            kind = known.get(node.op)
-            stateful = kind is not None and kind.is_stateful
-            if _REACHES_OUT.search(node.op) or (stateful and not _STATE.fullmatch(node.op)):
-                raise UnsafeModel(
-                    f"This SavedModel uses the operator {one_line(node.op)!r} "
-                    f"({one_line(node.name)!r}), which reaches outside of the model.",
-                    hint="It was not loaded. Save the model again without operators that touch "
-                    "files, data sets, other processes or Python.",
-                )
-            if kind is None:
-                raise UnsupportedModel(
-                    f"This SavedModel uses the custom operator {one_line(node.op)!r} "
-                    f"({one_line(node.name)!r}).",
-                    hint="Assay loads no operator libraries: save the model with TensorFlow's own.",
-                )
+            if node.op not in library and not (name in saver and node.op in _SAVER):
+                yield node
+
+
+def _listed(found: Mapping[str, str], noun: str = "operator") -> str:
+    """``the operators 'ReadFile' (node 'a') and 'PyFunc' (node 'b')``, the first few of many."""
+    named = [f"{op!r} (node {name!r})" for op, name in found.items()]
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return f"the {noun}{'s' if len(named) > 1 else ''} {', '.join(named[:_NAMED])}{more}"
 
 
 def _functions_of_the_saver(graph: Any, library: dict[str, Any]) -> frozenset[str]:

@@ -9,11 +9,13 @@ from engine.data.stored import THUMBNAILS
 from engine.quality.model import Quality
 from engine.reports.model import Report
 from engine.store import artifacts as _artifacts
+from engine.store import cleaning as _cleaning
 from engine.store import data as _data
 from engine.store import findings as _findings
 from engine.store import models as _models
 from engine.store import reports as _reports
 from engine.store import shares as _shares
+from engine.store.cleaning import Item
 from engine.store.reports import ReportSummary
 from engine.store.shares import NewShare, Share
 from engine.tuning.model import Explanation, Search, Sensitivity
@@ -110,6 +112,16 @@ def shares_of(report_id: str) -> tuple[Share, ...]:
 def revoke(share_id: str) -> None:
     """Close a share for good."""
     _shares.revoke(share_id)
+
+
+def unneeded(days: float) -> tuple[Item, ...]:
+    """What is older than ``days`` and no report or open job speaks of, oldest first."""
+    return _cleaning.unneeded(days)
+
+
+def free_room(days: float) -> int:
+    """Delete what ``unneeded`` gives now; the bytes that are free again."""
+    return _cleaning.remove(_cleaning.unneeded(days))
 
 
 def shared(token: str) -> Report:

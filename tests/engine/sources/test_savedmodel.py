@@ -285,6 +285,11 @@ def operator(kind: str) -> Callable[[Any], None]:
     return change
 
 
+def six_operators_that_reach_outside(message: Any) -> None:
+    for kind in ("ReadFile", "WriteFile", "EagerPyFunc", "DumpTensor", "PrintV2", "ReadFile"):
+        operator(kind)(message)
+
+
 def reading_inside_the_saver_called_by_another_name(message: Any) -> None:
     """As below, but named by an object of the model alone."""
     graph = message.meta_graphs[0]
@@ -320,6 +325,12 @@ def no_objects(message: Any) -> None:
         (a_custom_operator, UnsupportedModel, "custom operator 'MyCompany>Op'"),
         (operator("CalibrationStatisticsSaver"), UnsafeModel, "'CalibrationStatisticsSaver'"),
         (operator("DumpTensor"), UnsafeModel, "'DumpTensor'"),
+        (
+            six_operators_that_reach_outside,
+            UnsafeModel,
+            "the operators 'ReadFile' (node 'mine'), 'WriteFile' (node 'mine'), 'EagerPyFunc' "
+            "(node 'mine'), 'DumpTensor' (node 'mine') and 1 more",
+        ),
         (operator("XlaCallModule"), UnsafeModel, "'XlaCallModule'"),
         (reading_inside_the_saver_called_by_another_name, UnsafeModel, "'RestoreV2'"),
         (reading_inside_the_saver_called_by_the_signature, UnsafeModel, "'RestoreV2'"),
