@@ -45,6 +45,8 @@ class Format:
     """What runs it, where that has a name of its own: an ONNX file is run by ONNX Runtime."""
     writes_text: bool = False
     """Whether its Runner is a ``Writer``: a prompt in, an answer out."""
+    concurrent: bool = False
+    """Whether several threads may call its Runner at once, as its runtime promises."""
     holds_code: bool = False
     """Whether a file of it can do more than compute: one that is brought is then opened in a
     sandbox alone."""

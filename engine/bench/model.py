@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from engine.bench.observations import ColdStart
+from engine.bench.observations import BatchSweep, ColdStart, LargestBatch, LoadRun
 from engine.types import Scalar
 
 
@@ -194,4 +194,7 @@ class Measurement:
     stopped_at: int | None = None
     memory_failures: Mapping[str, str] = field(default_factory=dict)
     cold: tuple[ColdStart, ...] = ()
+    batches: tuple[BatchSweep, ...] = ()
+    clients: tuple[LoadRun, ...] = ()
+    largest: tuple[LargestBatch, ...] = ()
     study_failures: Mapping[str, str] = field(default_factory=dict)

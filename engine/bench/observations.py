@@ -22,3 +22,88 @@ class ColdStart:
     load_s: float
     first_s: float
     read_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPoint:
+    """One fresh process that answered one batch size again and again.
+
+    Passes count from 0. Samples are durations of a call in ns, or the means of so many calls as
+    ``calls_per_sample`` says; ``peak_bytes`` is the most that was resident. ``disturbed`` says what
+    spoke against the machine meanwhile; empty for nothing.
+    """
+
+    batch: int
+    turn: int
+    samples_ns: tuple[int, ...]
+    calls_per_sample: int
+    peak_bytes: int
+    disturbed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSweep:
+    """A variant at batch sizes 1, 2, 4 …, as they ran; ``stopped`` says why there is no larger."""
+
+    variant: str
+    points: tuple[BatchPoint, ...]
+    stopped: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadWindow:
+    """Every request of one window, by the time it was due, those of the lead among them. ns.
+
+    ``due_ns`` counts from the window's begin: when a request was to start, which in a closed loop
+    is when it did. ``latency_ns`` is from there to its answer, waiting included.
+    """
+
+    due_ns: tuple[int, ...]
+    latency_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRun:
+    """One fresh process under one load, window by window.
+
+    ``clients`` may wait for an answer at a time. In a closed loop (``rate`` and ``share`` None)
+    each asks again as soon as it is answered; in an open one ``rate`` requests a second arrive
+    whatever happens, ``share`` of the capacity. ``queued``: the model takes one call at a time,
+    and a queue stands in front of it. Of each window ``lead_s`` seconds are not counted, then
+    ``window_s`` are.
+    """
+
+    variant: str
+    clients: int
+    rate: float | None
+    share: float | None
+    queued: bool
+    lead_s: float
+    window_s: float
+    windows: tuple[LoadWindow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTry:
+    """One batch size that was to fit into ``limit_bytes``, the memory that was free.
+
+    ``predicted_bytes`` is what the tries before it said it would take, None where they were too
+    few; ``peak_bytes`` what was resident at most while it ran, None where it did not come to an
+    end. ``refused`` says why it does not fit; empty for one that does.
+    """
+
+    batch: int
+    limit_bytes: int
+    predicted_bytes: int | None
+    peak_bytes: int | None
+    seconds: float | None
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LargestBatch:
+    """The search for the largest batch of a variant, try by try; ``stopped`` says what ended it."""
+
+    variant: str
+    tries: tuple[BatchTry, ...]
+    stopped: str

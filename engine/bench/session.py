@@ -319,16 +319,24 @@ class _Bench:
     ) -> dict[str, Any] | None:
         if self._key(variant) in self.session.unstudied:
             return None
-        whole = self.session.request(variant) | {"study": self.about.name} | dict(request or {})
         try:
-            return self.session.steps.run(
-                self.session.task("study", variant, whole, self.about.title, limits)
-            )
+            return self.attempt(variant, request, limits)
         except EngineError as error:
             if error.reason is Reason.CANCELLED:
                 raise
             self.leave_out(variant, str(error))  # the times are taken and stay, whatever it was
             return None
+
+    def attempt(
+        self,
+        variant: Variant,
+        request: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+    ) -> dict[str, Any]:
+        whole = self.session.request(variant) | {"study": self.about.name} | dict(request or {})
+        return self.session.steps.run(
+            self.session.task("study", variant, whole, self.about.title, limits)
+        )
 
     def leave_out(self, variant: Variant, why: str) -> None:
         self.session.unstudied[self._key(variant)] = why

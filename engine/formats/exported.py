@@ -166,5 +166,6 @@ FORMAT = Format(
     read_signature=read_signature,
     describe=describe,
     import_module="torch",
+    concurrent=True,
     holds_code=True,
 )

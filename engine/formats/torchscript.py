@@ -272,6 +272,7 @@ FORMAT = Format(
     read_signature=None,
     describe=describe,
     import_module="torch",
+    concurrent=True,
     holds_code=True,
     options=TorchScriptOptions,
 )

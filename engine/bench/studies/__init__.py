@@ -67,6 +67,15 @@ class Bench(Protocol):
         """
         ...
 
+    def attempt(
+        self,
+        variant: Variant,
+        request: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+    ) -> dict[str, Any]:
+        """The same, for a process whose failure is an answer. Raises EngineError."""
+        ...
+
     def leave_out(self, variant: Variant, why: str) -> None:
         """Study this variant no further, and keep the reason with the measurement."""
         ...

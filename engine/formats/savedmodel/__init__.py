@@ -61,6 +61,7 @@ FORMAT = Format(
     read_signature=read_signature,
     describe=describe,
     import_module="tensorflow",
+    concurrent=True,
     holds_code=True,
     options=SavedModelOptions,
 )

@@ -96,5 +96,6 @@ FORMAT = Format(
     read_signature=read_signature,
     describe=describe,
     import_module="onnxruntime",
+    concurrent=True,
     options=prepare.PlanOptions,
 )
