@@ -147,26 +147,31 @@ def check_same(alone: Sequence[Answer], beside: Mapping[int, Answer], clients: i
 
 
 def rates(run: LoadRun) -> tuple[float, ...]:
-    """Requests answered a second, window by window.
-
-    In a closed loop those that ended in the window; in an open one those that were due in it, over
-    the time until the last of them was answered.
-    """
-    return tuple(_rate(run, window) for window in run.windows)
+    """Requests answered a second, window by window: those whose answer came inside it."""
+    return tuple(
+        float(np.count_nonzero(_inside(run, due + late))) / run.window_s
+        for due, late in map(_arrays, run.windows)
+    )
 
 
 def latencies(run: LoadRun) -> list[np.ndarray]:
-    """Latencies in ns of the requests that count, window by window."""
-    return [late[counted] for late, counted in (_counted(run, window) for window in run.windows)]
+    """Latencies in ns of the requests that count, window by window.
+
+    In a closed loop those that were answered in the window, in an open one those that were due.
+    """
+    return [
+        late[_inside(run, due + late if run.rate is None else due)]
+        for due, late in map(_arrays, run.windows)
+    ]
 
 
 def spread(run: LoadRun) -> float | None:
     """How many times the smallest of the windows the largest is: of rates, or of median latencies.
 
-    None where a window saw no request.
+    None where a window saw no request, or no answer.
     """
     seen = latencies(run)
-    if not all(len(window) for window in seen):
+    if not all(rates(run)) or not all(len(window) for window in seen):
         return None
     medians = [float(np.median(window)) for window in seen]
     return max(max(found) / min(found) for found in (rates(run), medians))
@@ -178,21 +183,14 @@ def steady(run: LoadRun) -> bool:
     return found is not None and found <= STEADY
 
 
-def _rate(run: LoadRun, window: LoadWindow) -> float:
-    late, counted = _counted(run, window)
-    count = int(np.count_nonzero(counted))
-    if run.rate is None or not count:
-        return count / run.window_s
-    ends = np.asarray(window.due_ns)[counted] + late[counted]
-    return count / max(run.window_s, float(ends.max()) / _NS - run.lead_s)
+def _arrays(window: LoadWindow) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(window.due_ns, dtype=float), np.asarray(window.latency_ns, dtype=float)
 
 
-def _counted(run: LoadRun, window: LoadWindow) -> tuple[np.ndarray, np.ndarray]:
-    """The latencies of a window, and which of them count."""
-    late = np.asarray(window.latency_ns, dtype=float)
-    at = np.asarray(window.due_ns, dtype=float) + (late if run.rate is None else 0)
+def _inside(run: LoadRun, at_ns: np.ndarray) -> np.ndarray:
+    """Which of these moments lie in what counts of a window."""
     lead = run.lead_s * _NS
-    return late, (at >= lead) & (at < lead + run.window_s * _NS)
+    return (at_ns >= lead) & (at_ns < lead + run.window_s * _NS)
 
 
 def _alike(wanted: np.ndarray, found: np.ndarray) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from engine.bench.model import Variant
 
@@ -32,3 +32,20 @@ def one_batch(variants: Iterable[Variant]) -> tuple[Variant, ...]:
     for variant in sorted(variants, key=lambda variant: variant.batch):
         chosen.setdefault((variant.artifact_id, variant.threads), variant)
     return tuple(chosen.values())
+
+
+def largest(fits: Callable[[int], bool], most: int, fineness: int) -> tuple[int, int | None]:
+    """The largest size that fits, and the smallest found that does not; 0 where none fits.
+
+    By doubling from 1, then by bisection until the two are a ``fineness``-th of the former apart,
+    or one. The second is None where all sizes up to ``most`` fit.
+    """
+    low, high = 0, 1
+    while fits(high):
+        low, high = high, 2 * high
+        if high > most:
+            return low, None
+    while low and high - low > max(1, low // fineness):
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low, high

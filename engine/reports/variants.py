@@ -101,7 +101,7 @@ def variant_figures(report: Report) -> tuple[VariantFigures, ...]:
         return ()
     made = {artifact.id: artifact for artifact in report.artifacts}
     order = list(dict.fromkeys(v.artifact_id for v in measurement.plan.variants))
-    names = _names(measurement.plan.variants)
+    names = names_of(measurement.plan.variants)
     against = ratios(measurement)
     return tuple(
         _figures_of(
@@ -264,8 +264,8 @@ def _middle_mib(counts: Iterable[int]) -> float | None:
     return median(found) / _MIB if found else None
 
 
-def _names(variants: Sequence[Variant]) -> dict[str, str]:
-    """A name for each variant: its label, and only as much more as tells it from the others."""
+def names_of(variants: Sequence[Variant]) -> dict[str, str]:
+    """A name for each variant, by key: its label, and what more it takes to tell it from others."""
     batches = len({variant.batch for variant in variants}) > 1
     threads = len({variant.threads for variant in variants}) > 1
     names: dict[str, str] = {}

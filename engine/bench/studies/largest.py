@@ -78,19 +78,11 @@ class _Search:
 
     def ended(self) -> bool:
         """Whether any batch fits. ``stopped`` then says what is in the way of a larger one."""
-        fits, over = 0, 1
-        while self._fits(over):
-            fits, over = over, 2 * over
-            if over > MOST:
-                self.stopped = f"{MOST} is the largest that this study tries"
-                return True
-        while fits and over - fits > max(1, fits // FINENESS):
-            middle = (fits + over) // 2
-            if self._fits(middle):
-                fits = middle
-            else:
-                over = middle
-        self.stopped = next(one.refused for one in self.tries if one.batch == over)
+        fits, over = sweep.largest(self._fits, MOST, FINENESS)
+        if over is None:
+            self.stopped = f"{MOST} is the largest that this study tries"
+        else:
+            self.stopped = next(one.refused for one in self.tries if one.batch == over)
         return fits > 0
 
     def _fits(self, batch: int) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 from engine import registry
 from engine.errors import BadRequest, InvalidModel
-from engine.types import Artifact, Feed, TensorSpec
+from engine.types import Artifact, Feed, RunnerOptions, TensorSpec
 from engine.verify.inputs import feed
 from tests import models
 
@@ -239,3 +241,26 @@ def test_onnx_with_external_data_is_a_folder(tmp_path: Path, tiny: dict[str, Art
         models.infer(packed, given)["logits"], models.infer(tiny["onnx"], given)["logits"]
     )
     assert registry.formats()["onnx"].describe(packed.path)[0] == 6090
+
+
+@pytest.mark.parametrize("name", [n for n in FORMATS if registry.format_named(n).concurrent])
+def test_threads_that_share_a_runner_get_the_answers_they_would_get_alone(
+    name: str, tiny: dict[str, Artifact]
+) -> None:
+    model = tiny[name]
+    feeds = [feed(model.signature, "random", batch, batch) for batch in (1, 2, 3, 4)]
+    with (
+        registry.open_runner(model, RunnerOptions(threads=1)) as runner,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        alone = [runner.infer(given) for given in feeds]
+        together = threading.Barrier(4, timeout=60)
+
+        def ask(given: Feed) -> list[dict[str, np.ndarray]]:
+            together.wait()
+            return [runner.infer(given) for _ in range(25)]
+
+        for wanted, answers in zip(alone, pool.map(ask, feeds), strict=True):
+            for answer in answers:
+                for output, value in wanted.items():
+                    np.testing.assert_allclose(answer[output], value, rtol=1e-5, atol=1e-6)
