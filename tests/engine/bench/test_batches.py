@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.bench import canary, session
+from engine.bench import session
 from engine.bench.model import Measurement
 from engine.bench.observations import BatchPoint
 from engine.bench.plan import PRESETS
@@ -18,7 +18,7 @@ from engine.jobs import allowance
 from engine.jobs.steps import DirectSteps
 from engine.records import parse
 from engine.types import Artifact, Signature, TensorSpec
-from tests.engine.bench.asked import study_task
+from tests.engine.bench.asked import short_looks, study_task, studying
 from tests.engine.bench.test_session import InProcess, plan
 from tests.models import eager
 
@@ -33,13 +33,12 @@ def model(tmp_path: Path) -> Artifact:
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "MOST", 4)
-    monkeypatch.setattr(canary, "_READINGS", 3)
+    short_looks(monkeypatch)
 
 
 def studied(model: Artifact, steps: Any) -> Measurement:
     artifacts = {"original": replace(model, id="original"), "other": replace(model, id="other")}
-    asked = replace(plan(), studies=(NAME,), order=(("a", "b"),))
-    return session.run(steps, asked, artifacts, model.signature)
+    return session.run(steps, studying(NAME), artifacts, model.signature)
 
 
 class Ends(InProcess):
@@ -104,8 +103,7 @@ def test_a_model_of_a_fixed_batch_is_left_out_with_the_reason(
     fixed = replace(model, signature=Signature((replace(one, name=name),)))
     artifacts = {"original": fixed, "other": fixed}
     variants = tuple(replace(v, batch=1) for v in plan().variants)
-    asked = replace(plan(), variants=variants, studies=(NAME,), order=(("a", "b"),))
-    found = session.run(InProcess(tmp_path), asked, artifacts, fixed.signature)
+    found = session.run(InProcess(tmp_path), studying(NAME, *variants), artifacts, fixed.signature)
     assert found.batches == ()
     why = "This model has a fixed batch of 1: it takes no other."
     assert found.study_failures == {"batches: a": why, "batches: b": why}

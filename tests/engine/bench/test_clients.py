@@ -9,17 +9,16 @@ from typing import Any
 
 import pytest
 
-from engine.bench import canary, load, session, sweep
+from engine.bench import load, session, sweep
 from engine.bench.load import arrivals
 from engine.bench.model import Measurement
 from engine.bench.observations import LoadRun
-from engine.bench.plan import rounds
 from engine.bench.studies import clients
 from engine.errors import InvalidModel
 from engine.jobs.steps import DirectSteps
 from engine.records import parse
 from engine.types import Artifact
-from tests.engine.bench.asked import study_task
+from tests.engine.bench.asked import short_looks, study_task, studying
 from tests.engine.bench.test_session import InProcess, plan
 from tests.models import converted, eager
 
@@ -38,13 +37,12 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients, "SHORTEST_S", 0.05)
     monkeypatch.setattr(clients, "REQUESTS", 5)
     monkeypatch.setattr(clients, "MOST", 2)
-    monkeypatch.setattr(canary, "_READINGS", 3)
+    short_looks(monkeypatch)
 
 
 def studied(pair: dict[str, Artifact], steps: Any) -> Measurement:
     a, b = plan().variants
-    variants = (a, replace(b, format="onnx", batch=1))
-    asked = replace(plan(), variants=variants, order=rounds(("a", "b"), 1, 1), studies=("clients",))
+    asked = studying("clients", a, replace(b, format="onnx", batch=1))
     return session.run(steps, asked, pair, pair["original"].signature)
 
 

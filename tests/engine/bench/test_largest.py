@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from engine.bench import canary, session
+from engine.bench import session
 from engine.bench.model import Measurement
 from engine.bench.studies import largest
 from engine.errors import Reason, TaskCancelled, TaskFailed
 from engine.jobs import allowance
 from engine.jobs.steps import DirectSteps
 from engine.types import Artifact, Signature
-from tests.engine.bench.asked import study_task
+from tests.engine.bench.asked import short_looks, study_task, studying
 from tests.engine.bench.test_session import InProcess, plan
 from tests.models import eager
 
@@ -28,15 +28,14 @@ def model(tmp_path: Path) -> Artifact:
 
 
 @pytest.fixture(autouse=True)
-def short_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(canary, "_READINGS", 3)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    short_looks(monkeypatch)
 
 
 def studied(model: Artifact, steps: Any) -> Measurement:
     (variant, *_) = plan().variants
-    asked = replace(plan(), variants=(variant,), order=(("a",),), studies=("largest",))
     artifacts = {"original": replace(model, id="original")}
-    return session.run(steps, asked, artifacts, model.signature)
+    return session.run(steps, studying("largest", variant), artifacts, model.signature)
 
 
 def test_where_nothing_is_in_the_way_the_last_size_is_the_answer(
