@@ -44,13 +44,13 @@ def walled(most_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-def fixed_batch(artifact: Artifact) -> int | None:
-    """The one batch that a model takes; None where it takes any."""
+def no_other_batch(artifact: Artifact) -> str | None:
+    """Why a model takes no batch but one; None where it takes any."""
     signature = artifact.signature
     if signature.batch_symbol is not None:
         return None
     first = next((spec.shape[0] for spec in signature.inputs if spec.shape), 1)
-    return first if isinstance(first, int) else None
+    return f"It has a fixed batch of {first}: it takes no other."
 
 
 def _data_bytes() -> int:

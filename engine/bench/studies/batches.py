@@ -32,6 +32,7 @@ STUDY = Study(
     "Batch size",
     f"Throughput, latency and memory at batch sizes 1, 2, 4 … {sweep.RULE}. {TURNS} processes a "
     "size, of 3 to 6 seconds each for a small model: 1 to 3 minutes a variant.",
+    fits=room.no_other_batch,
 )
 
 
@@ -89,9 +90,9 @@ class _Sweep:
     stopped: str = ""
 
     def __post_init__(self) -> None:
-        fixed = room.fixed_batch(self.bench.artifacts[self.variant.artifact_id])
-        if fixed is not None:
-            self._end(f"This model has a fixed batch of {fixed}: it takes no other.")
+        why = room.no_other_batch(self.bench.artifacts[self.variant.artifact_id])
+        if why is not None:
+            self._end(why)
 
     def grow(self, batch: int) -> None:
         """Take the next size, unless it will not fit or take too long; see whether to go on."""

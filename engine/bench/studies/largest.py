@@ -31,6 +31,7 @@ STUDY = Study(
     "The largest batch that fits into the memory that is free, by doubling and then by halving "
     "the gap to a sixteenth; what will not fit is seen before it is tried. Some 10 to 25 processes "
     "of 2 to 20 seconds: 1 to 3 minutes a variant.",
+    fits=room.no_other_batch,
 )
 
 
@@ -38,9 +39,9 @@ def run(bench: Bench) -> tuple[LargestBatch, ...]:
     """One search a variant; of one that takes no batch at all, the reason is kept."""
     found = []
     for variant in sweep.one_batch(bench.variants):
-        fixed = room.fixed_batch(bench.artifacts[variant.artifact_id])
-        if fixed is not None:
-            bench.leave_out(variant, f"This model has a fixed batch of {fixed}: it takes no other.")
+        why = room.no_other_batch(bench.artifacts[variant.artifact_id])
+        if why is not None:
+            bench.leave_out(variant, why)
             continue
         search = _Search(bench, variant)
         if search.ended():

@@ -105,7 +105,7 @@ def test_a_model_of_a_fixed_batch_is_left_out_with_the_reason(
     variants = tuple(replace(v, batch=1) for v in plan().variants)
     found = session.run(InProcess(tmp_path), studying(NAME, *variants), artifacts, fixed.signature)
     assert found.batches == ()
-    why = "This model has a fixed batch of 1: it takes no other."
+    why = "It has a fixed batch of 1: it takes no other."
     assert found.study_failures == {"batches: a": why, "batches: b": why}
 
 

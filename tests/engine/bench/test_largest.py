@@ -108,7 +108,7 @@ def test_a_fixed_batch_is_left_out_with_the_reason(model: Artifact, tmp_path: Pa
     fixed = replace(model, signature=Signature((replace(spec, shape=(1, *spec.shape[1:])),)))
     found = studied(fixed, InProcess(tmp_path))
     assert found.largest == ()
-    why = "This model has a fixed batch of 1: it takes no other."
+    why = "It has a fixed batch of 1: it takes no other."
     assert found.study_failures == {"largest: a": why}
 
 

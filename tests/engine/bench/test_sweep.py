@@ -97,6 +97,7 @@ def test_what_takes_more_than_is_free_fails_and_is_not_killed() -> None:
 
 def test_a_model_of_a_fixed_batch_has_no_other(tmp_path: Path) -> None:
     model = eager(tmp_path / "model")
-    assert room.fixed_batch(model) is None
+    assert room.no_other_batch(model) is None
     fixed = Signature((TensorSpec("image", "float32", (4, 1, 8, 8)),))
-    assert room.fixed_batch(replace(model, signature=fixed)) == 4
+    why = room.no_other_batch(replace(model, signature=fixed))
+    assert why == "It has a fixed batch of 4: it takes no other."
