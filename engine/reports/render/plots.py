@@ -62,7 +62,7 @@ def _grid(plot: Plot, across: Axis, up: Axis, width: int, about: int) -> Iterabl
         yield text(shown, _LEFT - 8, up(value) + 4, class_="tick", text_anchor="end")
     for value in across.ticks(about):
         x = across(value)
-        yield text(words.number(value), x, _BOTTOM + 18, class_="tick", text_anchor="middle")
+        yield text(f"{value:,.4g}", x, _BOTTOM + 18, class_="tick", text_anchor="middle")
     yield text(plot.y_title, 0, _TOP - 3, class_="tick")
     yield text(plot.x_title, width - 12, _BOTTOM + 38, class_="tick", text_anchor="end")
 
