@@ -11,6 +11,7 @@ from engine.reports.export import export_markdown
 from engine.reports.model import Report
 from engine.reports.render import export_html
 from engine.reports.sections import batches, sections
+from engine.reports.sections.model import Section
 from tests.engine.reports.made import report
 
 MIB, MS = 1024**2, 1_000_000
@@ -47,12 +48,17 @@ def swept(made: Report) -> Report:
     return replace(made, measurement=replace(made.measurement, batches=found))
 
 
+def the_section(made: Report) -> Section:
+    """That of this study, found among all that a report has."""
+    return next(one for one in sections(made) if one.name == "batches")
+
+
 def test_there_is_no_section_where_nothing_was_studied() -> None:
     assert batches.section(report()) is None
 
 
 def test_the_section_gives_rates_and_medians() -> None:
-    (found,) = sections(swept(report()))
+    found = the_section(swept(report()))
     rows = {row[:2]: row[2:] for row in found.table.rows}
     assert list(rows) == [
         (name, size)
@@ -67,7 +73,7 @@ def test_the_section_gives_rates_and_medians() -> None:
 
 
 def test_its_curves_have_intervals_and_their_sentence() -> None:
-    (found,) = sections(swept(report()))
+    found = the_section(swept(report()))
     rate, p50, p95 = found.plots
     onnx = rate.series[1]
     assert (onnx.name, onnx.colour, onnx.x) == ("ONNX Runtime", 1, (1, 2, 4, 8, 16))
@@ -105,7 +111,7 @@ def test_too_few_samples_give_no_percentile_and_no_empty_curve() -> None:
         replace(one, points=tuple(replace(p, samples_ns=p.samples_ns[:2]) for p in one.points))
         for one in made.measurement.batches
     )
-    (found,) = sections(replace(made, measurement=replace(made.measurement, batches=short)))
+    found = the_section(replace(made, measurement=replace(made.measurement, batches=short)))
     assert [plot.y_title for plot in found.plots] == ["Rows a second"]
     assert found.table.rows[0][3] == "n too small (n = 6, needs 11)"
     assert export_html(replace(made, measurement=replace(made.measurement, batches=short)))

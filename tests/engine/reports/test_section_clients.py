@@ -9,6 +9,7 @@ from engine.reports.export import export_markdown
 from engine.reports.model import Report
 from engine.reports.render import export_html
 from engine.reports.sections import clients, sections
+from engine.reports.sections.model import Section
 from tests.engine.reports.made import report
 
 MS = 1_000_000
@@ -52,12 +53,17 @@ def closed_window(rate: int) -> LoadWindow:
     )
 
 
+def the_section(made: Report) -> Section:
+    """That of this study, found among all that a report has."""
+    return next(one for one in sections(made) if one.name == "clients")
+
+
 def test_there_is_no_section_where_nothing_was_studied() -> None:
     assert clients.section(report()) is None
 
 
 def test_the_section_gives_capacity_and_what_waits_below_it() -> None:
-    (found,) = sections(loaded(report()))
+    found = the_section(loaded(report()))
     rows = [row for row in found.table.rows if row[0] == "ONNX Runtime"]
     assert [row[1] for row in rows] == [
         *4 * ["at once"],
@@ -91,7 +97,7 @@ def test_the_section_gives_capacity_and_what_waits_below_it() -> None:
 
 
 def test_it_says_who_was_queued_and_why_no_more_clients_were_tried() -> None:
-    (found,) = sections(loaded(report()))
+    found = the_section(loaded(report()))
     torch, onnx, inside, seeded = found.notes
     assert "a queue stood in front of it" in torch
     assert "threads that called one model together" in onnx
@@ -101,7 +107,7 @@ def test_it_says_who_was_queued_and_why_no_more_clients_were_tried() -> None:
     made = loaded(report())
     assert made.measurement is not None
     few = tuple(one for one in made.measurement.clients if one.clients == 1 and one.rate is None)
-    (found,) = sections(replace(made, measurement=replace(made.measurement, clients=few)))
+    found = the_section(replace(made, measurement=replace(made.measurement, clients=few)))
     assert "still growing with 1 client, the most tried" in found.notes[0]
     assert len(found.notes) == 3, "nothing arrived at random"
 

@@ -9,6 +9,7 @@ from engine.reports.export import export_markdown
 from engine.reports.model import Report
 from engine.reports.render import export_html
 from engine.reports.sections import largest, sections
+from engine.reports.sections.model import Section
 from tests.engine.reports.made import report
 
 MIB = 1024**2
@@ -33,12 +34,17 @@ def searched(made: Report) -> Report:
     return replace(made, measurement=replace(made.measurement, largest=found))
 
 
+def the_section(made: Report) -> Section:
+    """That of this study, found among all that a report has."""
+    return next(one for one in sections(made) if one.name == "largest")
+
+
 def test_there_is_no_section_where_nothing_was_studied() -> None:
     assert largest.section(report()) is None
 
 
 def test_the_section_gives_the_batch_its_memory_and_what_stopped_it() -> None:
-    (found,) = sections(searched(report()))
+    found = the_section(searched(report()))
     torch, onnx = found.table.rows
     assert torch[:6] == ("PyTorch (eager), original", "4", "300", "1000", "40.0 ms", "3")
     assert torch[6] == "4 is the largest that this study tries"
