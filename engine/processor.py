@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
@@ -19,6 +20,9 @@ _INT8 = (
 )
 _FP16 = (("amx_fp16", "AMX-FP16"), ("avx512_fp16", "AVX-512 FP16"), ("asimdhp", "ARM FP16"))
 _BF16 = (("amx_bf16", "AMX-BF16"), ("avx512_bf16", "AVX-512 BF16"), ("bf16", "ARM BF16"))
+
+_CACHES = 6
+"""More levels than any processor tells."""
 
 _ROOM_FOR_US = 4
 """From so many cores on, one is left to the web and the host."""
@@ -46,6 +50,17 @@ def worker_threads() -> int:
     """
     usable = _within_quota(_physical_cores(os.sched_getaffinity(0)))
     return usable - 1 if usable >= _ROOM_FOR_US else usable
+
+
+def cache_bytes() -> int | None:
+    """The largest cache that the first CPU shares or has; None where the kernel does not say."""
+    found = [
+        int(size.removesuffix("K")) * 1024
+        for index in range(_CACHES)
+        if (size := first_line(f"/sys/devices/system/cpu/cpu0/cache/index{index}/size"))
+        and re.fullmatch("[0-9]+K", size)
+    ]
+    return max(found, default=None)
 
 
 def _within_quota(count: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from engine.bench.observations import BatchSweep, ColdStart, LargestBatch, LoadRun
+from engine.bench.observations import BatchSweep, ColdStart, LargestBatch, LoadRun, Roofline
 from engine.types import Scalar
 
 
@@ -197,4 +197,5 @@ class Measurement:
     batches: tuple[BatchSweep, ...] = ()
     clients: tuple[LoadRun, ...] = ()
     largest: tuple[LargestBatch, ...] = ()
+    roofline: tuple[Roofline, ...] = ()
     study_failures: Mapping[str, str] = field(default_factory=dict)

@@ -107,3 +107,26 @@ class LargestBatch:
     variant: str
     tries: tuple[BatchTry, ...]
     stopped: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roofline:
+    """What one inference of a variant has to do, beside what this machine does at most.
+
+    Operations (a multiplication and an addition are two) by what they are computed in: float32,
+    16 bits, 8 bits; ``bytes``: weights, inputs and outputs, each once. ``counted_on`` is the
+    variant whose graph was counted. ``float_gops`` and ``int8_gops`` are 10⁹ operations a second,
+    ``memory_gbs`` 10⁹ bytes a second, each the best that was measured with the variant's threads;
+    ``cache_bytes`` is the largest cache of a CPU, None where the kernel does not say.
+    """
+
+    variant: str
+    counted_on: str
+    float_operations: int
+    half_operations: int
+    int8_operations: int
+    bytes: int
+    float_gops: float
+    int8_gops: float
+    memory_gbs: float
+    cache_bytes: int | None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from engine import changes, processor, registry, store
+from engine.bench import limits
 from engine.data.model import Dataset
 from engine.errors import BadRequest
 from engine.jobs.protocol import PATIENT, Steps, Task
-from engine.lazy import Requirement
 from engine.pipeline.requests import ExcludeRequest, ExplainRequest, SensitivityRequest
-from engine.records import dump, fingerprint, parse
-from engine.store.findings import EXPLANATION, MACHINE, SENSITIVITY
-from engine.tuning.model import Explanation, Machine, Sensitivity
+from engine.records import dump, parse
+from engine.store.findings import EXPLANATION, SENSITIVITY
+from engine.tuning.model import Explanation, Sensitivity
 from engine.types import Artifact, Model
 
 
@@ -21,18 +21,16 @@ def explain(steps: Steps, request: ExplainRequest) -> dict[str, Any]:
     artifact, model = of_model(request.artifact_id, request.model_id)
     label = f"Look into {registry.named(artifact)}"
     threads = processor.cores()
-    runtime = Requirement("onnxruntime", "onnxruntime").version or ""
-    here = fingerprint(MACHINE, processor.name(), threads, runtime)
     asked = {
         "artifact": dump(artifact),
         "baseline": dump(before_last_pass(artifact, model)),
         "threads": threads,
-        "machine": dump(store.findings.load(here, MACHINE, Machine)),
+        "machine": dump(limits.known(threads)),
     }
     with steps.alone():
         result = steps.run(Task("explain", label, asked))
     found = parse(Explanation, result["explanation"])
-    store.findings.save(here, MACHINE, found.machine)
+    limits.keep(found.machine)
     store.findings.save(artifact.id, EXPLANATION, found)
     return {"artifact_id": artifact.id}
 

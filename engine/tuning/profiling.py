@@ -17,6 +17,7 @@ from engine.tuning import counting
 from engine.tuning.model import Machine, OperatorTime, Profile, TimeKind, Unfused
 from engine.tuning.pace import LEAST, repeated
 from engine.tuning.pairs import DEQUANTIZE, QUANTIZE, QdqGraph
+from engine.tuning.work import LOOKUPS, Work
 from engine.types import Artifact, Feed, RunnerOptions
 
 _NODE = "_kernel_time"
@@ -53,6 +54,30 @@ def profile_onnx(
     events = json.loads(told.read_text(encoding="utf-8"))
     graph = graph_only(scratch / "optimized.onnx").graph
     return _profile(artifact, events, seconds, machine, _known(graph)), graph
+
+
+def work_of_onnx(artifact: Artifact, feed: Feed, threads: int, scratch: Path) -> Work:
+    """What one run computes and has to read, from the shapes that ONNX Runtime's profiler saw."""
+    scratch.mkdir(parents=True)
+    watched, _ = _timed(artifact, feed, threads, scratch)
+    events = json.loads(Path(watched.end_profiling()).read_text(encoding="utf-8"))
+    graph = graph_only(scratch / "optimized.onnx").graph
+    nodes, _ = _nodes(events, _known(graph))
+    int8 = sum(node.operations for node in nodes.values() if node.kind == "int8")
+    half = sum(node.operations for node in nodes.values() if node.kind == "half")
+    whole = sum(node.operations for node in nodes.values())
+    sizes = _sizes(graph)
+    read = {
+        name for node in graph.node if node.op_type not in LOOKUPS for name in node.input
+    } & sizes.keys()
+    answer = watched.run(None, dict(feed))
+    return Work(
+        float_operations=whole - int8 - half,
+        half_operations=half,
+        int8_operations=int8,
+        bytes=sum(sizes[name] for name in read)
+        + sum(array.nbytes for array in (*feed.values(), *answer)),
+    )
 
 
 def profile_torch(artifact: Artifact, feed: Feed, threads: int) -> Profile:
@@ -132,19 +157,26 @@ def _timed(
 
 def _known(graph: Any) -> dict[str, _Known]:
     """The constants that a node reads and its whole-number attributes, by the node's name."""
-    from onnx import AttributeProto, helper
+    from onnx import AttributeProto
 
-    known = {}
-    for item in graph.initializer:
-        shape = tuple(item.dims)
-        width = helper.tensor_dtype_to_np_dtype(item.data_type).itemsize
-        known[item.name] = (shape, width * math.prod(shape))
+    sizes = _sizes(graph)
+    known = {item.name: (tuple(item.dims), sizes[item.name]) for item in graph.initializer}
     return {
         node.name: _Known(
             tuple(known[name] for name in node.input if name in known),
             {one.name: one.i for one in node.attribute if one.type == AttributeProto.INT},
         )
         for node in graph.node
+    }
+
+
+def _sizes(graph: Any) -> dict[str, int]:
+    """The bytes of every constant, by name."""
+    from onnx import helper
+
+    return {
+        item.name: helper.tensor_dtype_to_np_dtype(item.data_type).itemsize * math.prod(item.dims)
+        for item in graph.initializer
     }
 
 
@@ -155,18 +187,7 @@ def _profile(
     machine: Machine,
     known: Mapping[str, _Known],
 ) -> Profile:
-    nodes: dict[str, _Node] = {}
-    spans: list[float] = []
-    for event in events:
-        name = str(event["name"])
-        if event.get("cat") == "Node" and name.endswith(_NODE):
-            index = event["args"]["node_index"]
-            if index not in nodes:
-                own = known.get(name.removesuffix(_NODE), _Known())
-                nodes[index] = _node_of(event["args"], own)
-            nodes[index].seconds += event["dur"] / 1e6
-        elif name == _RUN:
-            spans.append(event["dur"] / 1e6)
+    nodes, spans = _nodes(events, known)
     inside = sum(node.seconds for node in nodes.values()) or 1e-12
     return Profile(
         artifact_id=artifact.id,
@@ -181,6 +202,25 @@ def _profile(
         compute_bound=sum(node.seconds for node in nodes.values() if _computes(node, machine))
         / inside,
     )
+
+
+def _nodes(
+    events: Iterable[Mapping[str, Any]], known: Mapping[str, _Known]
+) -> tuple[dict[str, _Node], list[float]]:
+    """Every node that ran, and the seconds of every run."""
+    nodes: dict[str, _Node] = {}
+    spans: list[float] = []
+    for event in events:
+        name = str(event["name"])
+        if event.get("cat") == "Node" and name.endswith(_NODE):
+            index = event["args"]["node_index"]
+            if index not in nodes:
+                own = known.get(name.removesuffix(_NODE), _Known())
+                nodes[index] = _node_of(event["args"], own)
+            nodes[index].seconds += event["dur"] / 1e6
+        elif name == _RUN:
+            spans.append(event["dur"] / 1e6)
+    return nodes, spans
 
 
 def _node_of(told: Mapping[str, Any], known: _Known) -> _Node:

@@ -13,6 +13,8 @@ from pages.components.table import Tabular
 from pages.components.text import plain
 
 _LIMIT = "#7A8590"
+_WIDE = 60.0
+"""Times as much from one end to the other: above, only powers of ten are ticks."""
 
 
 def show(found: tuple[Section, ...], report_id: str, *, dark: bool) -> None:
@@ -55,7 +57,9 @@ def _curves(figure: go.Figure, plot: Plot, dark: bool) -> charts.Picture:
             line={
                 "width": 1.5 if one.dashed else 2.5,
                 "color": colour,
-                "dash": "dash" if one.dashed else charts.DASHES[one.colour % len(charts.DASHES)],
+                "dash": _limit_dash(one)
+                if one.dashed
+                else charts.DASHES[one.colour % len(charts.DASHES)],
             },
             marker={
                 "color": colour,
@@ -69,6 +73,11 @@ def _curves(figure: go.Figure, plot: Plot, dark: bool) -> charts.Picture:
     figure.update_yaxes(title=plot.y_title)
     _scale(figure, plot)
     return charts.laid_out(figure, 360)
+
+
+def _limit_dash(one: Series) -> str:
+    """Two limits in one plot are told apart."""
+    return ("dash", "dot")[one.colour % 2]
 
 
 def _mode(one: Series) -> str:
@@ -86,8 +95,16 @@ def _scale(figure: go.Figure, plot: Plot) -> None:
             update(rangemode="tozero", nticks=6)
             continue
         update(type="log", nticks=6)
-        if len(numbers) <= 10:
-            update(tickvals=numbers, ticktext=[f"{value:,.4g}" for value in numbers])
+        shown = _round(numbers) if plot.kind == "points" else numbers
+        if len(shown) <= 10:
+            update(tickvals=shown, ticktext=[f"{value:,.4g}" for value in shown])
+
+
+def _round(numbers: list[float]) -> list[float]:
+    """Round values over the whole span, few enough for a narrow screen."""
+    steps = (1,) if numbers[-1] > _WIDE * numbers[0] else (1, 2, 5)
+    found = (step * 10.0**power for power in range(-6, 10) for step in steps)
+    return [tick for tick in found if numbers[0] <= tick <= numbers[-1]]
 
 
 def _whiskers(one: Series, colour: str) -> dict[str, object]:

@@ -104,4 +104,4 @@ def _fill(one: Series) -> str:
 
 
 def _dash(one: Series) -> str:
-    return "4 4" if one.dashed else dash(one.colour)
+    return ("4 4", "1 4")[one.colour % 2] if one.dashed else dash(one.colour)

@@ -15,7 +15,7 @@ class Series:
     ``x`` holds numbers, or in stacked bars the names of these. ``y`` is None where there is
     nothing; ``low`` and ``high`` are the ends of its interval, empty without intervals. ``colour``
     is that of the variant it belongs to (``VariantFigures.colour``). ``dashed`` is for what is a
-    limit and no measurement.
+    limit and no measurement; of two limits in one plot the colours are 0 and 1.
     """
 
     name: str
