@@ -143,7 +143,7 @@ def _plot(found: Sequence[Standing]) -> Plot:
     )
     marks = tuple(
         Series(
-            one.variant.name,
+            f"{one.variant.name}: {_percent(one)}",
             one.variant.colour,
             (one.intensity,),
             (one.pace(one.variant.typical_ms),),
@@ -152,16 +152,13 @@ def _plot(found: Sequence[Standing]) -> Plot:
         )
         for one in found
     )
-    said = "; ".join(
-        f"{one.variant.name} is {one.distance}, {_percent(one)} of it" for one in found
-    )
     many = f" With {found[0].variant.threads} threads." if found[0].variant.threads > 1 else ""
     return Plot(
         "points",
         "Operations a byte",
         "10⁹ operations a second",
         (*limits, *marks),
-        f"Speed beside the machine's limit: {said}.{many}",
+        f"Speed beside the machine's limit: {_said(found)}.{many}",
         x_log=True,
         y_log=True,
     )
@@ -172,6 +169,13 @@ def _limit(name: str, colour: int, peak: float, memory: float, span: tuple[float
     bend = peak / memory
     at = (span[0], bend, span[1])
     return Series(name, colour, at, tuple(min(peak, memory * x) for x in at), dashed=True)
+
+
+def _said(found: Sequence[Standing]) -> str:
+    """The distance of each, in words and per cent."""
+    return "; ".join(
+        f"{one.variant.name} is {one.distance}, {_percent(one)} of it" for one in found
+    )
 
 
 def _row(one: Standing, names: dict[str, str]) -> tuple[str, ...]:
@@ -202,6 +206,7 @@ def _notes(found: Sequence[Standing]) -> list[str]:
         for one in found
         if one.impossible
     ]
+    said.append(f"{_said(found)}.")
     for threads in sorted({one.variant.threads for one in found}):
         here = next(one.found for one in found if one.variant.threads == threads)
         many = "1 thread" if threads == 1 else f"{threads} threads"
