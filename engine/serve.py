@@ -11,7 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -65,8 +67,10 @@ def serve(door: Doorway) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     _refuse_taken(door)
-    host, web = _Host(), _start_web(door)
+    host = _Kept("host", _start_host, elsewhere=lambda: locks.held(locks.host_lock()))
+    web = _Kept("web", partial(_start_web, door))
     try:
+        web.keep()
         host.keep()
         _wait_healthy(door, web, stopping)
         if not stopping.is_set():
@@ -74,40 +78,52 @@ def serve(door: Doorway) -> int:
             sys.stdout.flush()
         while not stopping.wait(_TICK_S):
             host.keep()
-            if web.poll() is not None:
-                raise EngineError(
-                    f"The web process ended by itself (status {web.returncode}).",
-                    hint="Its last words are above.",
-                )
+            web.keep()
     finally:
-        _end(web)
+        web.end()
         host.end()
     return 0
 
 
 @dataclass(slots=True)
-class _Host:
-    """The host process: ours, or one that runs already. Started again when it dies, ever slower."""
+class _Kept:
+    """A process that is started again when it dies, ever slower: neither takes the other along.
 
+    ``elsewhere``: whether one runs already that is not ours.
+    """
+
+    name: str
+    start: Callable[[], subprocess.Popen[bytes]]
+    elsewhere: Callable[[], bool] = lambda: False
     process: subprocess.Popen[bytes] | None = None
     back_off_s: float = 1.0
     not_before: float = field(default=0.0)
 
+    @property
+    def alive(self) -> bool:
+        """Whether ours runs."""
+        return self.process is not None and self.process.poll() is None
+
     def keep(self) -> None:
-        """See that there is a host."""
+        """See that there is one."""
         now = time.monotonic()
-        if self.process is not None and self.process.poll() is None:
+        if self.alive or now < self.not_before or self.elsewhere():
             return
-        if now < self.not_before or locks.held(locks.host_lock()):
-            return
+        if self.process is not None:
+            status = self.process.returncode
+            sys.stderr.write(f"The {self.name} process ended (status {status}): started again.\n")
         self.back_off_s = min(self.back_off_s * 2, _LONGEST_BACK_OFF_S)
         self.not_before = now + self.back_off_s
-        self.process = _start([sys.executable, "-m", "engine", "host"])
+        self.process = self.start()
 
     def end(self) -> None:
-        """End the host, if it is ours. One that ran before goes on."""
+        """End it, if it is ours. One that ran before goes on."""
         if self.process is not None:
             _end(self.process)
+
+
+def _start_host() -> subprocess.Popen[bytes]:
+    return _start([sys.executable, "-m", "engine", "host"])
 
 
 def _start_web(door: Doorway) -> subprocess.Popen[bytes]:
@@ -160,10 +176,10 @@ def _refuse_taken(door: Doorway) -> None:
             ) from error
 
 
-def _wait_healthy(door: Doorway, web: subprocess.Popen[bytes], stopping: threading.Event) -> None:
+def _wait_healthy(door: Doorway, web: _Kept, stopping: threading.Event) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while not stopping.is_set() and not _healthy(door):
-        if web.poll() is not None or time.monotonic() > deadline:
+        if not web.alive or time.monotonic() > deadline:
             raise EngineError("The web process did not start.", hint="Its last words are above.")
         time.sleep(_TICK_S / 2)
 

@@ -300,3 +300,18 @@ def test_pages_never_import_pandas_before_somebody_opens_what_needs_it() -> None
     assert not offenders(
         sources(PAGES), lambda _, name: top(name) == "pandas", inside_functions=False
     )
+
+
+def test_durations_come_from_clocks_that_cannot_jump() -> None:
+    """The wall clock says when something was; how long it took, it may say wrongly."""
+    saying_when = {"jobs/worker.py", "store/orphans.py", "sources/uploads.py", "logins.py"}
+    using = {
+        str(path.relative_to(ENGINE))
+        for path in sources(ENGINE)
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("time", "time_ns")
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "time"
+    }
+    assert using == saying_when

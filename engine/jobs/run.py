@@ -14,11 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from engine import kernel
-from engine.errors import EngineError, Reason, StorageFull, TaskCancelled, TaskFailed
+from engine.errors import (
+    EngineError,
+    NotFound,
+    Reason,
+    StorageFull,
+    TaskCancelled,
+    TaskFailed,
+)
 from engine.files import disk_errors, write_atomically
 from engine.jobs import allowance
 from engine.jobs.evidence import Events, cap_log, log_tail, read_result
 from engine.jobs.isolation import launching
+from engine.jobs.isolation.grants import missing
 from engine.jobs.isolation.tiers import unavailable
 from engine.jobs.protocol import NO_ROOM, REQUEST, Event, Limits, Task
 
@@ -38,6 +46,7 @@ def run_task(
     ``cancelled`` is asked every ``tick_s``; the worker's end is seen at once. Raises the error the
     task ended with, TaskCancelled, or TaskFailed saying how the worker ended.
     """
+    _refuse_missing(task, None)
     most = task.limits.memory_bytes or allowance.memory()
     before = kernel.ended_for_memory()
     with disk_errors():
@@ -48,10 +57,24 @@ def run_task(
         status = _watch(worker, _Watch(task, folder, cancelled, on_event, tick_s, most))
     finally:
         launching.end(worker)
-    result = read_result(folder)
-    if status == 0 and result is not None:
-        return result
-    raise _ended_badly(status, folder, before)
+    try:
+        result = read_result(folder)
+        if status == 0 and result is not None:
+            return result
+        raise _ended_badly(status, folder, before)
+    except EngineError as error:
+        _refuse_missing(task, error)
+        raise
+
+
+def _refuse_missing(task: Task, ended_with: EngineError | None) -> None:
+    """Raises NotFound where something is gone that the task reads: whatever it ended with, that is
+    the reason."""
+    if (noun := missing(task.request)) is not None:
+        raise NotFound(
+            f"The {noun} this step reads was deleted while the job was under way.",
+            hint="Bring or make it again, and start the job again.",
+        ) from ended_with
 
 
 def _request(task: Task, memory_bytes: int) -> str:

@@ -7,9 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -18,57 +15,9 @@ import pytest
 
 from engine.jobs import locks
 from engine.jobs.isolation import tiers
+from tests.serving import host_pid, serving, until
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-        return number
-
-
-@contextmanager
-def serving(port: int, *more: str) -> Iterator[subprocess.Popen[str]]:
-    """``python -m engine serve``, from its greeting to its end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "engine", "serve", "--port", str(port), *more],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        said = []
-        for line in process.stdout:
-            said.append(line)
-            if line.startswith("Assay is at"):
-                break
-        else:
-            pytest.fail("".join(said))
-        yield process
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-
-
-def until(so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not so():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-
-
-def host_pid(parent: int) -> int | None:
-    """The host among a process's children."""
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    for child in children:
-        if Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[-2:-1] == [b"host"]:
-            return int(child)
-    return None
 
 
 def addresses_but_ours() -> set[str]:

@@ -20,6 +20,14 @@ _KERNEL = (
     *("/sys/devices/system", "/sys/kernel/mm"),
     *("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/memory.max"),
 )
+_NOUNS: Mapping[str, str] = {
+    "artifact": "artifact",
+    "baseline": "original",
+    "data": "data",
+    "source": "model's file",
+    "config": "configuration",
+    "reference": "reference's answers",
+}
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
@@ -56,6 +64,16 @@ def grants_for(request: Mapping[str, Any], home: Path, devices: tuple[Path, ...]
     """What a task with this request, in this folder, may see."""
     runtime = (*map(Path, (*_SYSTEM, *_LINKER)), *_interpreter(), *CODE)
     return Grants(home.resolve(), _there(runtime), _there(_named(request)), devices)
+
+
+def missing(request: Mapping[str, Any]) -> str | None:
+    """What a task is to read and is not there any more, as a person calls it; None if all is."""
+    for key, noun in _NOUNS.items():
+        named = request.get(key)
+        path = named.get("path") if isinstance(named, Mapping) else named
+        if isinstance(path, str) and os.path.isabs(path) and not os.path.exists(path):
+            return noun
+    return None
 
 
 def _interpreter() -> tuple[Path, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import pytest
 from engine.errors import (
     EngineError,
     InvalidModel,
+    NotFound,
     Reason,
     StorageFull,
     TaskCancelled,
@@ -184,6 +186,22 @@ def test_the_request_is_kept_beside_the_result(probe: Probe, tmp_path: Path) -> 
     request = json.loads((tmp_path / "task" / "request.json").read_text())
     assert request["task"] == "probe"
     assert request["request"]["name"] == "kept"
+
+
+@pytest.mark.parametrize("when", ["before it began", "meanwhile"])
+def test_a_step_whose_artifact_is_deleted_says_so(probe: Probe, tmp_path: Path, when: str) -> None:
+    """Not that the sandbox, or a framework, found something wrong with it."""
+    file = tmp_path / "artifact" / "model.onnx"
+    if when == "meanwhile":
+        file.parent.mkdir()
+        file.write_bytes(b"a model")
+    with pytest.raises(NotFound, match="artifact this step reads was deleted"):
+        probe(
+            "read_late",
+            artifact={"path": str(file)},
+            on_event=lambda event: shutil.rmtree(file.parent, ignore_errors=True),
+        )
+    assert (tmp_path / "task").exists() is (when == "meanwhile")
 
 
 def test_an_unknown_task_is_refused_by_name(

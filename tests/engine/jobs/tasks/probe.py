@@ -82,6 +82,14 @@ def _leave(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     os._exit(request.get("status", 0))
 
 
+def _read_late(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Its artifact, once that is gone."""
+    path = Path(request["artifact"]["path"])
+    while path.exists():
+        time.sleep(0.02)
+    return {"read": path.read_text()}
+
+
 def _refuse(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     raise InvalidModel("Not a model.", hint="Bring another.")
 
@@ -206,6 +214,7 @@ _ACTS: dict[str, Callable[[Mapping[str, Any], Context], dict[str, Any]]] = {
     "segfault": _segfault,
     "killed": _killed,
     "leave": _leave,
+    "read_late": _read_late,
     "refuse": _refuse,
     "bug": _bug,
     "greedy": _greedy,
