@@ -25,6 +25,8 @@ CALLBACK = "/oauth2callback"
 _PROVIDER = ("client_id", "client_secret", "server_metadata_url")
 _SHORTEST_SECRET = 32
 _HOURS = 24.0
+_AHEAD_S = 300.0
+"""By so much the clock of a provider may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class Login:
         """Who that is, by claims whose signature was checked; nobody where they are too old."""
         issuer, subject = str(claims.get("iss", "")), str(claims.get("sub", ""))
         since = claims.get("iat")
-        fresh = isinstance(since, int) and time.time() - since < self.hours * 3600
+        # One from the future would outlast its hours, where a clock was put back.
+        fresh = isinstance(since, int) and -_AHEAD_S <= time.time() - since < self.hours * 3600
         if claims.get("is_logged_in") is not True or not issuer or not subject or not fresh:
             return NOBODY
         name = str(claims.get("email") or claims.get("name") or subject)

@@ -197,14 +197,25 @@ def main() -> int:
             DBOS.register_queue(name, global_concurrency=1, polling_interval_sec=_QUEUE_POLL_S)
         _log.info("Sandbox %s", tiers.sandbox(settings().sandbox).words)
         _log.info("Ready (process %d, data in %s).", os.getpid(), settings().data_dir)
-        for turn in count():
-            with told():
-                if turn % _TAKE_STOCK_EVERY == 0:
-                    _take_stock()
-                _hand_over()
-            if stopping.wait(_POLL_S):
-                break
+        status = _serve()
         DBOS.destroy(workflow_completion_timeout_sec=int(_GOODBYE_S))
+    return status
+
+
+def _serve() -> int:
+    """Hand jobs over until the host is asked to stop; gives its exit status."""
+    opened = queue_file.identity(_queue_file())
+    for turn in count():
+        with told():
+            if turn % _TAKE_STOCK_EVERY == 0:
+                _take_stock()
+            _hand_over()
+        if queue_file.identity(_queue_file()) != opened:
+            _log.error("The queue's database was taken away: the next host makes it anew.")
+            stopping.set()
+            return 1
+        if stopping.wait(_POLL_S):
+            break
     return 0
 
 

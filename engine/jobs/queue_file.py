@@ -30,6 +30,14 @@ def mend(file: Path) -> None:
     )
 
 
+def identity(file: Path) -> int | None:
+    """Which file lies there, to see whether it still is the one that was opened; None for none."""
+    try:
+        return file.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 def _damage(file: Path) -> str | None:
     """What SQLite finds wrong with it, if anything."""
     try:

@@ -131,6 +131,7 @@ def test_by_email_unless_the_provider_doubts_it(
         {"iat": None},
         {"iat": 1},
         {"iat": "now"},
+        {"iat": int(time.time()) + 24 * 3600},
     ],
 )
 def test_claims_that_do_not_hold_are_nobodys(

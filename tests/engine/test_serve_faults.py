@@ -16,7 +16,7 @@ from engine import store
 from engine.jobs import client, locks
 from engine.jobs.protocol import JobState
 from engine.pipeline import ImportRequest
-from engine.sources import uploads
+from engine.sources import tickets, uploads
 from tests.engine.jobs.hosting import ended, hosts, lines, sleeper, submit
 from tests.serving import serving, until, web_pid
 
@@ -86,9 +86,11 @@ def test_an_upload_goes_on_when_the_web_process_is_killed(workspace: Path, port:
     content = os.urandom(16 * MIB)
     with serving(port) as process:
         announced = json.dumps({"name": "model.onnx"}).encode()
-        status, _, body = asked(
-            port, "POST", "/api/v1/uploads", announced, Upload_Length=str(len(content))
-        )
+        announcing = {
+            "Upload_Length": str(len(content)),
+            "Upload_Ticket": tickets.issue("a session"),
+        }
+        status, _, body = asked(port, "POST", "/api/v1/uploads", announced, **announcing)
         assert status == 201
         place = f"/api/v1/uploads/{json.loads(body)['id']}"
         with socket.create_connection(("127.0.0.1", port), timeout=30) as line:

@@ -89,6 +89,22 @@ def _spoil(file: Path, how: str) -> None:
     file.write_bytes(spoiled)
 
 
+def test_a_queue_file_taken_from_under_a_host_ends_it_and_no_job(
+    start: Start, workspace: Path, tmp_path: Path
+) -> None:
+    marks = tmp_path / "marks"
+    first = start()
+    job_id = submit(sleeper("one", 0, marks), sleeper("two", 3, marks))
+    until(lambda: len(lines(marks)) == 3)
+    _spoil(workspace / "dbos.db", "gone")
+    until(lambda: first.poll() is not None)
+    assert first.returncode == 1
+    assert "was taken away" in (workspace / "host-0.log").read_text()
+    assert client.job(job_id).state is JobState.RUNNING
+    start()
+    assert ended(job_id).state is JobState.DONE
+
+
 def test_a_measurement_that_the_queue_lost_is_not_silently_repeated(
     start: Start, workspace: Path, tmp_path: Path
 ) -> None:
