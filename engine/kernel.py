@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,27 +80,44 @@ def taken(pid: int) -> Taken:
 
     Of a tree that has outgrown ``MOST_COUNTED`` no more is counted.
     """
-    ticks = memory_bytes = 0
-    waiting, seen = [pid], 0
-    while waiting and seen <= MOST_COUNTED:
-        here = Path(f"/proc/{waiting.pop()}")
+    ticks = memory_bytes = seen = 0
+    for one in tree(pid):
+        here = Path(f"/proc/{one}")
         try:
             fields = (here / "stat").read_text().rpartition(")")[2].split()
             held = _held(here / "status")
-            lists = [file.read_text() for file in here.glob("task/*/children")]
         except OSError:
             continue
         seen += 1
         ticks += sum(map(int, fields[11:15]))
         memory_bytes += held
-        waiting += [int(child) for listed in lists for child in listed.split()]
     return Taken(ticks, memory_bytes, seen)
+
+
+def tree(pid: int) -> Iterator[int]:
+    """A process and all below it, the first ``MOST_COUNTED`` or so. Some may be gone by now."""
+    waiting, seen = [pid], 0
+    while waiting and seen <= MOST_COUNTED:
+        one = waiting.pop()
+        try:
+            lists = [file.read_text() for file in Path(f"/proc/{one}").glob("task/*/children")]
+        except OSError:
+            continue
+        seen += 1
+        yield one
+        waiting += [int(child) for listed in lists for child in listed.split()]
+
+
+def amounts(file: Path) -> dict[str, int]:
+    """Bytes by name, from a file of the kernel with lines such as ``VmHWM:  1024 kB``."""
+    found = (line.split(":", 1) for line in file.read_text().splitlines() if line.endswith(" kB"))
+    return {name: int(value.split()[0]) * 1024 for name, value in found}
 
 
 def _held(status: Path) -> int:
     """Anonymous and shared memory of one process; nothing of one that is only a name any more."""
-    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    return sum(int(fields.get(name, "0 kB").split()[0]) * 1024 for name in _OWN)
+    found = amounts(status)
+    return sum(found.get(name, 0) for name in _OWN)
 
 
 def available() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,6 +120,29 @@ def weight_bytes(model: Any) -> int:
     """Bytes of the weights that are inline. Counted one by one: protobuf sizes nothing > 2 GB."""
     weights = (item for graph in graphs(model.graph) for item in graph.initializer)
     return sum(len(item.raw_data) or item.ByteSize() for item in weights)
+
+
+def tensor_bytes(path: Path) -> int:
+    """Bytes of all weights, wherever they lie, by their shapes and types. Raises InvalidModel."""
+    model = graph_only(path)
+    held = [item for graph in graphs(model.graph) for item in graph.initializer]
+    held += [
+        attribute.t
+        for node in nodes(model.graph)
+        if node.op_type == "Constant"
+        for attribute in node.attribute
+        if attribute.HasField("t")
+    ]
+    return sum(math.prod(item.dims) * _bits(item.data_type) // 8 for item in held)
+
+
+def _bits(kind: int) -> int:
+    """Of one value of a tensor's type."""
+    import onnx
+
+    if onnx.TensorProto.DataType.Name(kind) in ("INT4", "UINT4", "FLOAT4E2M1"):
+        return 4  # numpy has a byte for each
+    return 8 * int(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize)
 
 
 def outgrows_one_file(model: Any) -> bool:

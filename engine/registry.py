@@ -58,6 +58,8 @@ class Format:
     """Everything the file says of itself, as tables, where that is more than facts."""
     graph_bytes: Callable[[Path], int] | None = None
     """How many bytes from the file's start tell its graph, where the rest is weights alone."""
+    tensor_bytes: Callable[[Path], int] | None = None
+    """How many bytes its weights come to as they are stored, read without running anything."""
 
     @property
     def missing(self) -> tuple[Requirement, ...]:

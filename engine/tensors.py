@@ -6,9 +6,12 @@ imports another.
 
 from __future__ import annotations
 
+import re
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +23,10 @@ from engine.types import Feed, RunnerOptions, Signature
 
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Failed to allocate memory")
 """What allocators say inside errors of another type."""
+_TENSOR = re.compile(
+    r"^[^/]+/(data|constants)/\d+$|^[^/]+/data/(weights|constants)/(weight|tensor)_\d+$"
+)
+"""Where tensors lie in PyTorch's zip files."""
 
 
 def tensors_for(given: Feed, signature: Signature, *, double: bool = False) -> tuple[Any, ...]:
@@ -51,6 +58,12 @@ def largest(tensors: Mapping[str, Any]) -> dict[str, str]:
     name = max(tensors, key=lambda key: tensors[key].numel() * tensors[key].element_size())
     size = tensors[name].numel() * tensors[name].element_size()
     return {"Largest tensor": f"{name} {list(tensors[name].shape)}, {size / 1e6:.2f} MB"}
+
+
+def zipped_bytes(path: Path) -> int:
+    """Bytes of the tensors in one of PyTorch's zip files: TorchScript or torch.export."""
+    with zipfile.ZipFile(path) as opened:
+        return sum(item.file_size for item in opened.infolist() if _TENSOR.search(item.filename))
 
 
 @contextmanager

@@ -200,6 +200,18 @@ class Writer(Runner, Protocol):
         ...
 
 
+@runtime_checkable
+class Caching(Runner, Protocol):
+    """A Runner of a language model that keeps keys and values of the tokens it has read."""
+
+    def cache_bytes(self) -> tuple[int | None, int | None]:
+        """Bytes of them in the context there is now: computed, and as the runtime reports it.
+
+        None for what cannot be known.
+        """
+        ...
+
+
 OWN_PROCESS = "ASSAY_OWN_PROCESS"
 """The environment variable that says: one model runs in this process and no other, so that a
 runtime may be told for it what holds for a whole process. Workers have it."""

@@ -80,22 +80,26 @@ def with_loop(artifact: Artifact, turns: int, home: Path) -> Artifact:
     return _at(artifact, path)
 
 
-def of_weights(mib: int, home: Path) -> Artifact:
-    """An ONNX model that is one matrix of so many MiB, and answers with 64 numbers."""
+def of_weights(mib: int, home: Path, pieces: int = 1) -> Artifact:
+    """An ONNX model that is so many MiB in equal matrices, and answers with 64 numbers."""
     import onnx
     from onnx import TensorProto, helper
 
-    rows = mib * MIB // 4 // 64
-    weights = np.random.default_rng(0).standard_normal((rows, 64), dtype=np.float32)
+    rows = mib * MIB // 4 // 64 // pieces
+    draw = np.random.default_rng(0).standard_normal
+    looks = [helper.make_node("Gather", [f"w{at}", "x"], [f"y{at}"]) for at in range(pieces)]
     graph = helper.make_graph(
-        [helper.make_node("Gather", ["w", "x"], ["y"], axis=0)],
+        [*looks, helper.make_node("Sum", [f"y{at}" for at in range(pieces)], ["y"])],
         "weights",
         [helper.make_tensor_value_info("x", TensorProto.INT64, ["batch"])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 64])],
-        [onnx.numpy_helper.from_array(weights, "w")],
+        [
+            onnx.numpy_helper.from_array(draw((rows, 64), dtype=np.float32), f"w{at}")
+            for at in range(pieces)
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    path = home / f"weights-{mib}.onnx"
+    path = home / f"weights-{mib}-{pieces}.onnx"
     onnx.save(model, path)
     signature = Signature(
         (TensorSpec("x", "int64", ("batch",)),), (TensorSpec("y", "float32", ("batch", 64)),)

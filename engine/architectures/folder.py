@@ -32,6 +32,8 @@ TOKENIZER_FILES = (
 )
 """The names tokenizers are stored under beside a Hugging Face model: text, and two protobufs."""
 _LARGEST_TOKENIZER = 64 << 20
+_LENGTH = 8
+"""Bytes in which a safetensors file says how long its header is."""
 
 T = TypeVar("T")
 
@@ -93,6 +95,13 @@ def keep_tokenizer(source: Path, out: Path) -> tuple[str, ...]:
 def read_spec(folder: Path) -> ArchitectureSpec:
     """Which architecture the folder holds. Raises InvalidModel."""
     return _read(folder, ARCHITECTURE, ArchitectureSpec)
+
+
+def tensor_bytes(folder: Path) -> int:
+    """Bytes of the weights as they are stored: all of their file behind its header."""
+    with (folder / WEIGHTS).open("rb") as file:
+        header = int.from_bytes(file.read(_LENGTH), "little")
+    return (folder / WEIGHTS).stat().st_size - _LENGTH - header
 
 
 def read_signature(folder: Path) -> Signature:

@@ -1,4 +1,4 @@
-"""One block and one memory pass: what happens inside a fresh worker process."""
+"""One block: what happens inside a fresh worker process."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from engine import kernel
 from engine.bench.canary import canary_ns
 from engine.bench.clock import loops_for, timed_calls, without_gc
 from engine.bench.environment import Watch, load1
-from engine.bench.memory import reset_peak, resident
-from engine.bench.model import Block, MemoryPass, Preset
+from engine.bench.memory import resident
+from engine.bench.model import Block, Preset
 from engine.errors import InvalidModel
 from engine.feeds import under_names
 from engine.types import Feed, Runner, Signature
 
 FEEDS = 4
 _FEEDS_BYTES = 64 * 1024**2
-_SETTLE_CALLS = 10
 
 Opened = Callable[[], AbstractContextManager[Runner]]
 """Opens the runner when called, so that loading falls inside the clock."""
@@ -162,31 +161,6 @@ def _check_still_well(odd: int, last: Mapping[str, np.ndarray], run: _Run) -> No
             "input that it had answered well at first.",
             hint="It keeps something between inferences that goes wrong: its times mean nothing.",
         )
-
-
-def weigh(subject: Subject, baseline_bytes: int) -> MemoryPass:
-    """The kernel's peaks with the model loaded, and while it runs. Never timed."""
-    importlib.import_module(subject.import_module)
-    with subject.open_runner() as runner:
-        loaded = resident().peak_bytes
-        reset_peak()
-        for call in range(_SETTLE_CALLS):
-            runner.infer(subject.feeds[call % len(subject.feeds)])
-        after = resident()
-    return MemoryPass(
-        variant=subject.variant,
-        baseline_bytes=baseline_bytes,
-        loaded_bytes=loaded,
-        peak_bytes=max(loaded, after.peak_bytes),
-        resident_anon_bytes=after.anon_bytes,
-        resident_file_bytes=after.file_bytes,
-    )
-
-
-def baseline(import_module: str) -> int:
-    """The peak in bytes of a process that only imports the framework."""
-    importlib.import_module(import_module)
-    return resident().peak_bytes
 
 
 def make_feeds(

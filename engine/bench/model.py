@@ -106,10 +106,59 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryPhase:
+    """What a process and all below it hold at the end of a phase, in bytes, each page once a row.
+
+    ``peak_bytes`` (VmHWM) is since the phase began; of processes below, since they began.
+    Anonymous, file-mapped and shared pages are what is resident. PSS counts a page that is shared
+    by its share, USS not at all; None where the kernel does not tell. ``own_file_bytes``: of the
+    file-mapped, pages of the artifact itself. ``calls``: inferences in this phase.
+    """
+
+    name: str
+    peak_bytes: int
+    anon_bytes: int
+    file_bytes: int
+    shared_bytes: int
+    pss_bytes: int | None
+    uss_bytes: int | None
+    own_file_bytes: int = 0
+    processes: int = 1
+    calls: int = 0
+
+    @property
+    def resident_bytes(self) -> int:
+        """All that is resident."""
+        return self.anon_bytes + self.file_bytes + self.shared_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SecondCopy:
+    """What the same artifact costs once more in a process that runs it already, in bytes.
+
+    Freed memory is given back (``malloc_trim``) before and after, so that neither what a runtime
+    sets up once a process nor what its allocator keeps is in it. ``freed_bytes`` is what was given
+    back before. Pages of the artifact's own file are in none of these.
+
+    ``weights_bytes``: resident more once it is open. ``workspace_bytes``: how far its inferences
+    rise above that, of which ``held_bytes`` stay when they are done.
+    """
+
+    freed_bytes: int
+    weights_bytes: int
+    workspace_bytes: int
+    held_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryPass:
     """One fresh process, memory only: kernel peaks (VmHWM) in bytes after each phase.
 
-    ``baseline_bytes`` is the peak of a process that only imports the framework.
+    ``baseline_bytes`` is what is resident once the framework is imported; until reports of schema 8
+    it was the peak of a process that only imports it. ``phases`` are import, load, first, steady.
+    ``copy`` is None where there was too little memory to open it twice. ``tensor_bytes``: what its
+    tensors come to as its file stores them. ``cache_bytes``: keys and values of a language model's
+    context, computed from its header; ``cache_told_bytes``, as its runtime reports them.
     """
 
     variant: str
@@ -118,6 +167,11 @@ class MemoryPass:
     peak_bytes: int
     resident_anon_bytes: int
     resident_file_bytes: int
+    phases: tuple[MemoryPhase, ...] = ()
+    copy: SecondCopy | None = None
+    tensor_bytes: int | None = None
+    cache_bytes: int | None = None
+    cache_told_bytes: int | None = None
 
     @property
     def above_baseline_bytes(self) -> int:

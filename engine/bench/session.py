@@ -25,7 +25,6 @@ from engine.errors import EngineError, Reason
 from engine.jobs.isolation import tiers
 from engine.jobs.protocol import Limits, Steps, Task
 from engine.records import dump, parse
-from engine.registry import format_named
 from engine.settings import settings
 from engine.types import Artifact, Signature
 
@@ -62,16 +61,10 @@ def run(
     started, begin = datetime.now(UTC).isoformat(timespec="seconds"), monotonic()
     session = _Session(steps, plan, artifacts, signature, floor)
     weighed = [variant for variant in plan.variants if variant.control_of is None]
-    imports = {format_named(variant.format).import_module for variant in weighed}
     passes = plan.preset.memory_passes * len(weighed)
     blocks = plan.preset.rounds * len(plan.variants)
     beside = tuple(studies.studies()[name].title for name in plan.studies)
-    steps.plan(
-        (MEMORY_LABEL,) * (len(imports) + passes)
-        + (GATE_LABEL,)
-        + (TIMING_LABEL,) * blocks
-        + beside
-    )
+    steps.plan((MEMORY_LABEL,) * passes + (GATE_LABEL,) + (TIMING_LABEL,) * blocks + beside)
     with steps.alone():
         session.weigh()
         session.look()
@@ -120,29 +113,15 @@ class _Session:
         return tuple(v for v in self.plan.variants if v.key not in self.errors)
 
     def weigh(self) -> None:
-        """One baseline process for each framework, then the passes of every variant.
-
-        A variant that fails here is not weighed again; its times are another matter.
-        """
-        baselines: dict[str, int] = {}
+        """The passes of every variant. One that fails here is not weighed again, but timed."""
         for _ in range(self.plan.preset.memory_passes):
             for variant in self.plan.variants:
                 if variant.control_of is not None or variant.key in self.unweighed:
                     continue
-                module = format_named(variant.format).import_module
-                if module not in baselines:
-                    task = self.task("baseline", variant, {"format": variant.format})
-                    found = self.attempt(variant, task, self.unweighed)
-                    if found is None:
-                        continue
-                    baselines[module] = found["peak_bytes"]
-                self._weigh_once(variant, baselines[module])
-
-    def _weigh_once(self, variant: Variant, baseline_bytes: int) -> None:
-        request = self.request(variant) | {"baseline_bytes": baseline_bytes}
-        found = self.attempt(variant, self.task("memory", variant, request), self.unweighed)
-        if found is not None:
-            self.memory.append(parse(MemoryPass, found["memory"]))
+                task = self.task("memory", variant, self.request(variant))
+                found = self.attempt(variant, task, self.unweighed)
+                if found is not None:
+                    self.memory.append(parse(MemoryPass, found["memory"]))
 
     def look(self) -> None:
         """Look at the machine before timing; a restless one gets some more looks, then it goes on.

@@ -16,7 +16,7 @@ from engine.options import NoOptions
 from engine.records import dumps, parse
 from engine.registry import Conversion, Format, converter
 from engine.registry import load as load_artifact
-from engine.tensors import ModuleRunner, largest, torch_errors
+from engine.tensors import ModuleRunner, largest, torch_errors, zipped_bytes
 from engine.types import Artifact, Dim, RunnerOptions, Signature, Step, TensorSpec
 
 _TORCH = Requirement("torch", "torch")
@@ -167,5 +167,6 @@ FORMAT = Format(
     describe=describe,
     import_module="torch",
     concurrent=True,
+    tensor_bytes=zipped_bytes,
     holds_code=True,
 )

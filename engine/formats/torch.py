@@ -49,4 +49,5 @@ FORMAT = Format(
     read_signature=folder.read_signature,
     describe=describe,
     import_module="torch",
+    tensor_bytes=folder.tensor_bytes,
 )

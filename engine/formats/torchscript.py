@@ -20,7 +20,7 @@ from engine.options import choice
 from engine.registry import Conversion, Format, converter
 from engine.registry import load as load_artifact
 from engine.scripting import FROZEN_NOT, Method, Scripted, to_torchscript
-from engine.tensors import ModuleRunner, first_line, largest, torch_errors
+from engine.tensors import ModuleRunner, first_line, largest, torch_errors, zipped_bytes
 from engine.types import Artifact, RunnerOptions, Step
 
 _TORCH = Requirement("torch", "torch")
@@ -273,6 +273,7 @@ FORMAT = Format(
     describe=describe,
     import_module="torch",
     concurrent=True,
+    tensor_bytes=zipped_bytes,
     holds_code=True,
     options=TorchScriptOptions,
 )

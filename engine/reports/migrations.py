@@ -169,8 +169,8 @@ def _check_consistent(report: Report) -> None:
     _check_protocol(measurement, variants)
     for weighed in measurement.memory:
         _require(weighed.variant in variants, f"memory of {weighed.variant!r:.60}, not planned")
-        for count in (weighed.baseline_bytes, weighed.peak_bytes, weighed.resident_file_bytes):
-            _require(0 <= count < _LARGEST, "an amount of memory is impossible")
+        for number in _numbers(dump(weighed)):
+            _require(0 <= number < _LARGEST, "an amount of memory is impossible")
     _check_studies(measurement, variants)
 
 

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from engine.formats.gguf import conversion, quantize
-from engine.formats.gguf.about import describe, graph_bytes, read_signature, read_variant
+from engine.formats.gguf.about import (
+    describe,
+    graph_bytes,
+    read_signature,
+    read_variant,
+    tensor_bytes,
+)
 from engine.formats.gguf.contents import inspect
 from engine.formats.gguf.llama import LLAMA
 from engine.formats.gguf.quantizations import GgufOptions
@@ -27,5 +33,6 @@ FORMAT = Format(
     read_variant=read_variant,
     inspect=inspect,
     graph_bytes=graph_bytes,
+    tensor_bytes=tensor_bytes,
     writes_text=True,
 )

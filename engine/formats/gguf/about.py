@@ -46,6 +46,26 @@ def graph_bytes(path: Path) -> int:
     return read(path).end
 
 
+def tensor_bytes(path: Path) -> int:
+    """Bytes of the weights as they are stored."""
+    return sum(tensor.nbytes for tensor in read(path).tensors)
+
+
+def cache_bytes(header: Header, tokens: int, value_bytes: int) -> int | None:
+    """Keys and values of so many tokens: of each layer, key and value heads times their length.
+
+    None where the header does not say it, or says it layer by layer.
+    """
+    layers, heads = header.own("block_count"), header.own("attention.head_count")
+    width = header.own("embedding_length")
+    kept = f"{header.architecture}.attention.head_count_kv"
+    if not layers or not heads or not width or isinstance(header.metadata.get(kept), Array):
+        return None
+    keys = header.own("attention.key_length") or width // heads
+    values = header.own("attention.value_length") or width // heads
+    return layers * (header.number(kept) or heads) * (keys + values) * tokens * value_bytes
+
+
 def read_signature(path: Path) -> Signature:
     """Token rows in, the scores of every next token out.
 

@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from engine.formats.gguf.llama import failed, llama_errors
+from engine.formats.gguf.llama import failed, llama_errors, told_cache_bytes
 
 _ROOM = 32
 """A context is a multiple of this many tokens."""
 
 
 class Context:
-    """Memory for a number of rows of tokens, and the batch that fills it."""
+    """Memory for a number of rows of tokens, and the batch that fills it.
+
+    ``tokens`` is how many there is room for, ``cache_told_bytes`` what llama.cpp says it took.
+    """
 
     def __init__(
         self,
@@ -51,6 +54,8 @@ class Context:
             self.handle = llama.llama_init_from_model(model, params)
             if not self.handle:
                 raise failed("making room for the tokens")
+            self.cache_told_bytes = told_cache_bytes()
+        self.tokens = int(llama.llama_n_ctx(self.handle))
         self._vocabulary = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model))
         self._batch = llama.llama_batch_init(tokens, 0, 1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ _KEPT = 400
 _WARNING = 3
 """ggml's level of a warning; errors are above it."""
 _MEMORY = ("failed to allocate", "unable to allocate", "bad_alloc", "out of memory")
+_CACHE = re.compile(r"KV buffer size = +([\d.]+) MiB")
 _said: deque[tuple[int, str]] = deque(maxlen=_KEPT)
 
 
@@ -49,6 +51,12 @@ def last_words() -> str:
     ]
     told = [line for line in lines if not line.startswith("failed to load model")]
     return " ".join((told or lines or ["no reason given"])[-1].split())[:300].rstrip(".")
+
+
+def told_cache_bytes() -> int | None:
+    """Keys and values as llama.cpp has just reported them, to a hundredth of a MiB; None if not."""
+    found = [float(size) for _, text in _said for size in _CACHE.findall(text)]
+    return round(sum(found) * 1024**2) if found else None
 
 
 @contextmanager

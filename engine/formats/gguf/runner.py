@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.errors import BadRequest, UnsupportedModel
 from engine.feeds import check_feed
+from engine.formats.gguf.about import cache_bytes
 from engine.formats.gguf.context import Context
 from engine.formats.gguf.file import check
 from engine.formats.gguf.llama import failed, library, llama_errors
@@ -64,8 +65,8 @@ class LlamaRunner:
 
     def __enter__(self) -> Self:
         self._llama = library()
-        header = check(self._path)
-        self._exact = header.stores_only("F32")
+        self._header = check(self._path)
+        self._exact = self._header.stores_only("F32")
         self._model = _load(self._path)
         self._vocabulary = self._llama.llama_model_get_vocab(self._model)
         self.context_length = int(self._llama.llama_model_n_ctx_train(self._model))
@@ -97,6 +98,14 @@ class LlamaRunner:
         context.clear()
         logits = context.decode_rows(tokens)
         return {self._signature.outputs[0].name: logits}
+
+    def cache_bytes(self) -> tuple[int | None, int | None]:
+        """Keys and values of the present context: by the file's header, and as llama.cpp says."""
+        if self._context is None:
+            return None, None
+        value_bytes = 4 if self._exact else 2
+        computed = cache_bytes(self._header, self._context.tokens, value_bytes)
+        return computed, self._context.cache_told_bytes
 
     def tokenize(self, text: str, *, special: bool = True) -> list[int]:
         """The tokens of a text, with the model's begin token where ``special``.

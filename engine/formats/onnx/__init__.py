@@ -7,7 +7,7 @@ from engine.formats.onnx.options import OnnxOptions
 from engine.formats.onnx.reading import describe, read_signature
 from engine.formats.onnx.runner import OnnxRunner
 from engine.lazy import Requirement
-from engine.onnxfile import load
+from engine.onnxfile import load, tensor_bytes
 from engine.registry import Format
 
 __all__ = ["FORMAT", "OnnxOptions", "changing", "export", "from_savedmodel"]
@@ -28,5 +28,6 @@ FORMAT = Format(
     describe=describe,
     import_module="onnxruntime",
     concurrent=True,
+    tensor_bytes=tensor_bytes,
     options=OnnxOptions,
 )

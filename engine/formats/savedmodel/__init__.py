@@ -39,7 +39,7 @@ import importlib
 import pkgutil
 
 from engine.formats.savedmodel import again, building, ops
-from engine.formats.savedmodel.artifact import describe, read_signature
+from engine.formats.savedmodel.artifact import describe, read_signature, tensor_bytes
 from engine.formats.savedmodel.options import SavedModelOptions
 from engine.formats.savedmodel.running import SavedModelRunner, load
 from engine.lazy import Requirement
@@ -62,6 +62,7 @@ FORMAT = Format(
     describe=describe,
     import_module="tensorflow",
     concurrent=True,
+    tensor_bytes=tensor_bytes,
     holds_code=True,
     options=SavedModelOptions,
 )

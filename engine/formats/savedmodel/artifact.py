@@ -57,6 +57,12 @@ def home(path: Path) -> Path:
     return max(versions, key=lambda item: int(item.name))
 
 
+def tensor_bytes(path: Path) -> int:
+    """Bytes of the variables; constants of the graph itself are not among them."""
+    files = (home(path) / "variables").glob("variables.data-*")
+    return sum(file.stat().st_size for file in files)
+
+
 def write_sidecar(folder: Path, signature: Signature, names: Names) -> None:
     """Lay our own notes beside the graph, where TensorFlow leaves extra files alone."""
     target = folder / SIDECAR

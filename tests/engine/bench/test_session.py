@@ -112,7 +112,7 @@ def test_every_round_gives_a_block_of_every_variant(model: Artifact, tmp_path: P
     assert found.failures == {}
     assert found.environment.facts["Logical CPUs"]
     assert "numpy" in found.environment.packages
-    assert len(steps.labels) == len(steps.ran) == 1 + 2 + 1 + 8
+    assert len(steps.labels) == len(steps.ran) == 2 + 1 + 8
 
 
 def test_workers_get_equal_thread_counts_and_are_never_repeated(
@@ -218,8 +218,6 @@ class Told(InProcess):
         self.ran.append(task)
         if task.name in self.ended:
             raise self.ended[task.name]
-        if task.name == "baseline":
-            return {"peak_bytes": 100}
         if task.name == "memory":
             key = task.request["variant"]
             return {"memory": dump(MemoryPass(key, 100, 200, 300, 50, 60))}
@@ -352,7 +350,7 @@ def test_the_rigorous_preset_measures_the_original_against_itself(tmp_path: Path
     assert weighed == {"a", "b"}, "a control is not weighed"
 
 
-@pytest.mark.parametrize("phase", ["baseline", "memory", "gate", "block"])
+@pytest.mark.parametrize("phase", ["memory", "gate", "block"])
 def test_it_can_be_cancelled_in_every_phase(tmp_path: Path, phase: str) -> None:
     steps = Told(tmp_path, medians={"a": 10, "b": 5}, ended={phase: TaskCancelled()})
     with pytest.raises(TaskCancelled):

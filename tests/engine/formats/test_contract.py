@@ -114,6 +114,17 @@ def test_describes_itself(
     assert "Largest tensor" in facts
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_knows_how_many_bytes_its_weights_take(name: str, tiny: dict[str, Artifact]) -> None:
+    """Within what the file keeps beside them: running means, counters, axes of a reshape."""
+    form = registry.format_named(name)
+    if form.tensor_bytes is None:
+        pytest.skip(f"{form.label} is not weighed in a process, so nothing is held against it")
+    parameters, _, _ = form.describe(tiny[name].path)
+    assert parameters is not None
+    assert 4 * parameters <= form.tensor_bytes(tiny[name].path) <= 4 * parameters * 1.1
+
+
 @pytest.mark.parametrize("name", ["torch", "onnx", "torchscript", "exported"])
 def test_counts_operators_and_finds_the_largest_tensor(
     name: str, tiny: dict[str, Artifact]

@@ -23,10 +23,10 @@ from engine.formats.gguf.quantize import fallbacks
 from engine.formats.gguf.runner import LlamaRunner
 from engine.options import choices
 from engine.registry import Conversion
-from engine.types import Artifact, RunnerOptions, Sampling, Signature, TensorSpec
+from engine.types import Artifact, Caching, RunnerOptions, Sampling, Signature, TensorSpec
 from engine.verify.inputs import feed
 from tests import models
-from tests.gguf_files import write_llama
+from tests.gguf_files import U32, write_llama
 
 PROMPT = "the cat sat on the mat"
 
@@ -150,6 +150,21 @@ def test_rows_are_sequences_of_their_own(whole: Artifact) -> None:
     for row in range(4):
         alone = models.infer(whole, {"input_ids": given["input_ids"][row : row + 1]})["logits"]
         np.testing.assert_allclose(together[row : row + 1], alone, rtol=1e-5, atol=1e-6)
+
+
+def test_keys_and_values_are_what_llama_cpp_says_they_are(tmp_path: Path) -> None:
+    """In F32, as the file is: one layer, two heads of 16 for keys and as many for values."""
+    path = write_llama(tmp_path / "model.gguf", **{"llama.context_length": (U32, 512)})
+    model = models.artifact("gguf", path, read_signature(path))
+    with registry.open_runner(model, RunnerOptions()) as runner:
+        assert isinstance(runner, Caching)
+        assert runner.cache_bytes() == (None, None)
+        runner.infer({"input_ids": np.ones((2, 300), np.int64)})
+        computed, told = runner.cache_bytes()
+    assert computed is not None and told is not None
+    tokens, rest = divmod(computed, 2 * (16 + 16) * 4)
+    assert rest == 0 and tokens >= 2 * 300
+    assert abs(computed - told) <= 0.005 * 1024**2, "llama.cpp says hundredths of a MiB"
 
 
 def test_a_runner_takes_one_size_after_another(eager: Artifact, whole: Artifact) -> None:

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from engine.errors import EngineError, InvalidModel, UnsupportedModel
 from engine.formats.gguf import converter
-from engine.formats.gguf.about import describe, read_signature, read_variant
+from engine.formats.gguf.about import cache_bytes, describe, read_signature, read_variant
 from engine.formats.gguf.blocks import BLOCKS
 from engine.formats.gguf.contents import inspect
 from engine.formats.gguf.file import Array, check, read
@@ -208,3 +209,32 @@ def test_a_long_list_is_stepped_over_and_never_copied(tmp_path: Path) -> None:
 def test_numbers_of_every_width_are_read(tmp_path: Path) -> None:
     path = written(tmp_path / "a.gguf", made.header(NAMED | {"a": (F32, 0.5), "b": (U64, 1 << 40)}))
     assert read(path).metadata == {"general.architecture": "llama", "a": 0.5, "b": 1 << 40}
+
+
+def headed(path: Path, changed: Mapping[str, tuple[int, Any]]) -> Path:
+    """A file without weights that says this of itself."""
+    return written(path, made.header(made.llama_metadata() | dict(changed)) + bytes(64))
+
+
+def test_keys_and_values_by_hand(tmp_path: Path) -> None:
+    """Layers × key and value heads × the length of both × tokens × bytes of a value."""
+    plain = read(made.write_llama(tmp_path / "plain.gguf"))
+    assert cache_bytes(plain, 512, 2) == 1 * 2 * (16 + 16) * 512 * 2
+    shapes = {
+        "llama.block_count": (U32, 32),
+        "llama.embedding_length": (U32, 4096),
+        "llama.attention.head_count": (U32, 32),
+        "llama.attention.head_count_kv": (U32, 8),
+    }
+    grouped = read(headed(tmp_path / "grouped.gguf", shapes))
+    assert cache_bytes(grouped, 2048, 2) == 32 * 8 * (128 + 128) * 2048 * 2 == 256 * 1024**2
+    own = {"llama.attention.key_length": (U32, 192), "llama.attention.value_length": (U32, 64)}
+    lengths = read(headed(tmp_path / "own.gguf", shapes | own))
+    assert cache_bytes(lengths, 1, 4) == 32 * 8 * (192 + 64) * 4
+
+
+def test_keys_and_values_that_the_header_does_not_tell_are_not_guessed(tmp_path: Path) -> None:
+    by_layer = {"llama.attention.head_count_kv": (ARRAY, (U32, [2]))}
+    assert cache_bytes(read(headed(tmp_path / "layers.gguf", by_layer)), 64, 2) is None
+    none = {"llama.attention.head_count": (U32, 0)}
+    assert cache_bytes(read(headed(tmp_path / "none.gguf", none)), 64, 2) is None
