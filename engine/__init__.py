@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from engine.data.recipe import takes_pictures
     from engine.doctor import Doctor
     from engine.doctor import doctor as diagnose
-    from engine.errors import BadRequest, EngineError, NotAllowed, NotFound, Reason
+    from engine.errors import BadRequest, EngineError, NotFound, Reason
     from engine.graphs import viewable
     from engine.jobs.client import (
         cancel,
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
         walk,
     )
     from engine.lazy import one_look
-    from engine.logins import Login, login
+    from engine.logins import login
     from engine.options import Choice, choices, parse_target
     from engine.pipeline import (
         ConvertRequest,
@@ -118,8 +118,12 @@ if TYPE_CHECKING:
         free_room,
         measured_passes,
         model,
+        open_report,
+        people,
         quality_of,
+        remember,
         report,
+        report_summary,
         revoke,
         search_of,
         sensitivity_of,
@@ -183,10 +187,8 @@ __all__ = [
     "LanguageComparison",
     "Leaf",
     "Listing",
-    "Login",
     "MeasureRequest",
     "Model",
-    "NotAllowed",
     "NotFound",
     "Pass",
     "Person",
@@ -279,16 +281,20 @@ __all__ = [
     "models_folder",
     "most_compared",
     "one_look",
+    "open_report",
     "parse_target",
     "pass_promise",
     "pass_reach",
+    "people",
     "pitfalls",
     "quality_of",
     "quality_sentence",
     "quality_warning",
     "reach_from",
     "reference_tables",
+    "remember",
     "report",
+    "report_summary",
     "revoke",
     "save_upload",
     "search_of",
@@ -323,7 +329,7 @@ _PLACES = {
     "engine.data.opening": "data_takes=TAKES",
     "engine.data.recipe": "PictureRecipe=Recipe takes_pictures",
     "engine.doctor": "Doctor diagnose=doctor",
-    "engine.errors": "BadRequest EngineError NotAllowed NotFound Reason",
+    "engine.errors": "BadRequest EngineError NotFound Reason",
     "engine.graphs": "viewable",
     "engine.jobs.client": (
         "cancel job list_jobs=jobs submit_convert submit_data submit_exclude submit_explain "
@@ -337,7 +343,7 @@ _PLACES = {
         "pitfalls reach_from reference_tables walk"
     ),
     "engine.lazy": "one_look",
-    "engine.logins": "Login login",
+    "engine.logins": "login",
     "engine.options": "Choice choices parse_target",
     "engine.processor": "cores worker_threads",
     "engine.store.cleaning": "disk_sizes=sizes",
@@ -367,7 +373,8 @@ _PLACES = {
     "engine.store.library": (
         "artifacts_of data_of data_picture delete_data delete_model delete_report "
         "explanation_of free_room list_models=models list_reports=reports measured_passes model "
-        "quality_of report revoke search_of sensitivity_of share shared shares_of unneeded"
+        "open_report people quality_of remember report report_summary revoke search_of "
+        "sensitivity_of share shared shares_of unneeded"
     ),
     "engine.store.models": "has_listings listings_of=listings",
     "engine.tuning.model": "Explanation Goal GoalKind Search Sensitivity",

@@ -76,6 +76,13 @@ def who() -> Person:
     return _ask() if _ask is not None else OPERATOR
 
 
+def own() -> tuple[str, ...]:
+    """What tells a person's things from equal ones of others, for their ids; nothing for whoever
+    runs this machine, whose ids stay what they were."""
+    owner = who().id
+    return (owner,) if owner else ()
+
+
 def identify_by(ask: Callable[[], Person] | None) -> None:
     """From now on this process asks this function who is asking, where no ``acting`` says so.
 

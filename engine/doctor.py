@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import kernel, processor
+from engine import access, kernel, processor
 from engine.jobs import locks
 from engine.jobs.isolation import tiers
 from engine.registry import Format, formats
@@ -54,7 +54,8 @@ class Doctor:
 
 
 def doctor() -> Doctor:
-    """Look at everything, now."""
+    """Look at everything, now. Raises NotAllowed for whoever is no admin."""
+    access.need(access.Role.ADMIN)
     home = settings().data_dir
     free = shutil.disk_usage(_nearest(home)).free
     return Doctor(

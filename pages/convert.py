@@ -63,9 +63,8 @@ shell.header("Convert", "Make the model in other formats, each checked against t
 model = picker.model()
 form(model)
 
-job_id = state.job_id()
-if job_id:
-    view = job.show(job_id)
+view = job.followed()
+if view:
     failures = view.result.get("failures", {})
     for key, sentence in failures.items():
         label = engine.label_of(engine.parse_target(key))
@@ -79,7 +78,7 @@ if job_id:
 made = engine.artifacts_of(model.id)
 if made:
     st.subheader("Made from this model", anchor=False)
-elif not job_id:
+elif not view:
     st.info("Nothing has been made from this model yet.", icon=":material/info:")
 for artifact, verification in made:
     artifacts.card(artifact, verification)

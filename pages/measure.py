@@ -103,8 +103,7 @@ shell.header(
     "Latency, throughput and memory on this machine, in fresh processes and interleaved rounds.",
 )
 model = picker.model()
-job_id = state.job_id()
-view = job.show(job_id) if job_id else None
+view = job.followed()
 if view and not view.state.ended:
     live.show(view.id)
 else:

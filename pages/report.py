@@ -95,7 +95,7 @@ report = load()
 dark = st.context.theme.type == "dark"
 found, drawn = charts.kept(report, dark=dark)
 shell.header(plain(report.title), plain(found.headline))
-sharing.take_away(report, own=state.share_token() is None)
+sharing.take_away(report, own=state.share_token() is None and engine.report_summary(report.id).own)
 verdict(found)
 if drawn:
     tradeoff.show(found, report.id, dark=dark)

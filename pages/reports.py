@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 import engine
-from engine import EngineError
-from pages.components import shell, state
+from engine import EngineError, Role
+from pages.components import sharing, shell, state
 from pages.components.text import plain
 
 shell.guard()
@@ -38,12 +38,14 @@ def confirm_delete(report_id: str, title: str) -> None:
         st.rerun()
 
 
-shell.header("Reports", "Every result kept here, newest first.")
+shell.header("Reports", "Every result kept here that is yours to read, newest first.")
 query = st.text_input("Filter by title, model or format", key=state.FILTER, bind="query-params")
 found = engine.list_reports(query or "")
 if not found:
     if query:
         st.info("No report matches this filter.", icon=":material/search_off:")
+    elif not engine.who().may(Role.RUNNER):
+        st.info("No report is open to you yet: a link to one opens it.", icon=":material/info:")
     else:
         st.info("No report yet: measure a model and it appears here.", icon=":material/info:")
         st.page_link(shell.page_path("model"), label="Bring a model")
@@ -66,9 +68,13 @@ for item in found:
             st.text(item.title)
             formats = engine.list_formats()
             names = [formats[name].label for name in item.formats if name in formats]
-            st.caption(f"{item.created_at[:16].replace('T', ' ')} UTC · {', '.join(names)}")
+            whose = sharing.whose(item.owner, for_all=item.for_all)
+            st.caption(f"{item.created_at[:16].replace('T', ' ')} UTC · {', '.join(names)}{whose}")
         if st.button("Open", key=f"open-{item.id}", icon=":material/open_in_new:"):
             st.switch_page(shell.page_path("report"), query_params=state.link(report=item.id))
-        if st.button("Delete", key=f"delete-{item.id}", icon=":material/delete:", type="tertiary"):
+        if item.own and st.button(
+            "Delete", key=f"delete-{item.id}", icon=":material/delete:", type="tertiary"
+        ):
             confirm_delete(item.id, item.title)
-importer()
+if engine.who().may(Role.RUNNER):
+    importer()

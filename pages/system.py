@@ -20,6 +20,14 @@ def looked() -> engine.Doctor:
     return engine.diagnose()
 
 
+def by(jobs: tuple[engine.JobView, ...]) -> dict[str, list[str]]:
+    """Who asked for each, where people log in."""
+    if engine.login() is None:
+        return {}
+    names = engine.people()
+    return {"By": [names.get(job.owner, job.owner) for job in jobs]}
+
+
 shell.header("System", "What this machine can do, and what is missing.")
 found = looked()
 
@@ -54,6 +62,7 @@ if recent:
             {
                 "Job": [job.title for job in recent],
                 "State": [job.state.value for job in recent],
+                **by(recent),
                 "Created (UTC)": [job.created_at[:19] for job in recent],
             }
         )

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from engine import changes, registry, store
+from engine import access, changes, registry, store
 from engine.errors import NotFound
 from engine.files import files_of
 from engine.jobs import locks, waiting
@@ -90,7 +90,9 @@ def submit_exclude(request: ExcludeRequest) -> str:
 
 
 def submit_measure(request: MeasureRequest) -> str:
-    """Queue a measurement; gives the job's id."""
+    """Queue a measurement; gives the job's id. Raises NotFound for artifacts there are not."""
+    for artifact_id in request.artifact_ids:
+        store.artifacts.load(artifact_id)
     return submit("measure", f"Measure {store.models.load(request.model_id).name}", request)
 
 
@@ -107,10 +109,11 @@ def submit(kind: str, title: str, request: Any, *also: Any) -> str:
 
     A job that failed, was cancelled or lost what it made gets a new attempt; a measurement, a
     trial or a look that is done does too, since a repeat is a new one. ``also`` tells equal
-    requests apart.
+    requests apart. Raises NotAllowed for whoever may not run anything.
     """
+    access.need(access.Role.RUNNER)
     document = dump(request)
-    key = fingerprint(kind, document, tool_versions(), *also)
+    key = fingerprint(kind, document, tool_versions(), *also, *access.own())
     for number in count(1):
         job_id = key if number == 1 else f"{key}-{number}"
         if store.jobs.add(job_id, kind, title, document) or _stands(store.jobs.load(job_id)):
@@ -190,4 +193,5 @@ def _view(row: JobRow, *, with_log: bool) -> JobView:
         started_at=row.started_at,
         ended_at=row.ended_at,
         log_tail=latest_log(row.id) if with_log else "",
+        owner=row.owner,
     )

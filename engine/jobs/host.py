@@ -19,7 +19,7 @@ from typing import Any
 from dbos import DBOS, DBOSConfig
 from dbos import DBOSPortableJSONSerializer as JsonOnly
 
-from engine import floors, store
+from engine import access, floors, store
 from engine.errors import BadRequest, EngineError, Reason, TaskCancelled, TaskFailed
 from engine.jobs import evidence, locks, queue_file, strays, waiting
 from engine.jobs.isolation import tiers
@@ -152,7 +152,8 @@ def _end_of_job(job_id: str, steps: DurableSteps) -> dict[str, Any]:
     row = store.jobs.load(job_id)
     try:
         kind = kinds()[row.kind]
-        result = kind.function(steps, parse(kind.request, row.request))
+        with access.acting(access.on_behalf_of(row.owner)):
+            result = kind.function(steps, parse(kind.request, row.request))
     except TaskCancelled as error:
         return {
             "state": JobState.CANCELLED,

@@ -153,7 +153,8 @@ class StepView:
 class JobView:
     """A job as a page shows it. ``result`` is what the job gave so far, partial while it runs.
 
-    ``kind`` is one of those in ``engine.jobs.host.kinds``; times are ISO 8601 UTC.
+    ``kind`` is one of those in ``engine.jobs.host.kinds``; times are ISO 8601 UTC; ``owner`` is
+    the id of whoever asked for it.
     """
 
     id: str
@@ -169,3 +170,4 @@ class JobView:
     started_at: str | None
     ended_at: str | None
     log_tail: str = ""
+    owner: str = ""

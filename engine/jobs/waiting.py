@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine import registry, store
+from engine.access import who
 from engine.store.jobs import JobRow
 
 MEASURING = ("measure", "explain")
@@ -36,8 +37,9 @@ def behind(row: JobRow) -> str:
     ]
     if not before:
         return ""
+    last = before[-1]
+    named = f" ({last.title} is the last of them)" if who().sees(last.owner) else ""
     jobs = "1 job has" if len(before) == 1 else f"{len(before)} jobs have"
     return (
-        f"Waiting in line: {jobs} this machine first ({before[-1].title} is the last of them). "
-        "Only one thing is measured at a time."
+        f"Waiting in line: {jobs} this machine first{named}. Only one thing is measured at a time."
     )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine import store
+from engine import access, store
 from engine.files import hash_path, publish, size_of
 from engine.jobs import evidence
 from engine.jobs.protocol import Limits, Steps, Task
@@ -46,7 +46,7 @@ def _keep_model(out: Path, found: dict[str, Any]) -> Model:
     original = evidence.made(out, found["path"])
     sha256 = hash_path(original)
     signature = parse(Signature, found["signature"])
-    model_id = fingerprint("model", sha256, found["name"], signature)
+    model_id = fingerprint("model", sha256, found["name"], signature, *access.own())
     home = settings().models_store / model_id
     publish(original.parent, home)
     artifact = Artifact(

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
+from engine.access import Role, who
 from engine.errors import BadRequest
 from engine.files import files_of
 from engine.settings import settings
@@ -60,9 +61,12 @@ def locate(
 
 
 def models_folder() -> tuple[str, ...]:
-    """Files and the folders that are models, below the models folder, as paths within it."""
+    """Files and the folders that are models, below the models folder, as paths within it.
+
+    None for whoever may not run them.
+    """
     home = settings().models_dir
-    if home is None or not home.is_dir():
+    if home is None or not home.is_dir() or not who().may(Role.RUNNER):
         return ()
     names = ("config.json", "model.py")
     folders = [path.parent for name in names for path in home.rglob(name)]
@@ -77,7 +81,7 @@ def models_folder() -> tuple[str, ...]:
 def data_folder() -> tuple[str, ...]:
     """Files below the models folder that could be data, as paths within it."""
     home = settings().models_dir
-    if home is None or not home.is_dir():
+    if home is None or not home.is_dir() or not who().may(Role.RUNNER):
         return ()
     files = (path for path in files_of(home) if path.suffix.lower() in _DATA_SUFFIXES)
     inside = (str(path.relative_to(home)) for path in files if _stays(path, home))

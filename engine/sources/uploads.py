@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from engine import access
 from engine.errors import NotFound, UploadError
 from engine.failpoints import failpoint
 from engine.files import disk_errors, fsync, write_atomically
@@ -41,6 +42,7 @@ class Upload:
     """One upload: what was announced. ``sha256`` is None until it is known; ``size`` in bytes.
 
     ``by`` is whose it is, as far as turns are taken by person; empty where it came not by the web.
+    ``owner`` is the id of whoever brings it: to everybody else it is unknown.
     """
 
     id: str
@@ -48,10 +50,15 @@ class Upload:
     size: int
     sha256: str | None = None
     by: str = ""
+    owner: str = ""
 
 
 def create(name: str, size: int, sha256: str | None = None, by: str = "") -> Upload:
-    """Announce an upload of ``size`` bytes. Raises UploadError (400, 413, 429 or 507)."""
+    """Announce an upload of ``size`` bytes.
+
+    Raises UploadError (400, 413, 429 or 507), NotAllowed.
+    """
+    access.need(access.Role.RUNNER)
     limit = settings().max_upload_bytes
     if size <= 0:
         raise UploadError("This file is empty.", status=400, hint="Choose a file with a model.")
@@ -63,11 +70,13 @@ def create(name: str, size: int, sha256: str | None = None, by: str = "") -> Upl
         )
     if sha256 is not None and not _SHA256.fullmatch(sha256):
         raise UploadError("A sha256 has 64 hexadecimal digits.", status=400)
-    upload = Upload(secrets.token_hex(16), clean_name(name), size, sha256, by)
+    owner = access.who().id
+    upload = Upload(secrets.token_hex(16), clean_name(name), size, sha256, by, owner)
     folder = settings().uploads_dir / upload.id
     with _one_at_a_time():
         sweep()
-        _check_room(size, by)
+        with access.acting(access.OPERATOR):  # room is for all together
+            _check_room(size, by)
         with disk_errors():
             folder.mkdir()
             (folder / _PART).touch()
@@ -78,13 +87,17 @@ def create(name: str, size: int, sha256: str | None = None, by: str = "") -> Upl
 def info(upload_id: str) -> Upload:
     """What was announced. Raises NotFound."""
     try:
-        return parse(Upload, _read_json(_folder(upload_id) / _META))
+        found = parse(Upload, _read_json(_folder(upload_id) / _META))
     except FileNotFoundError as error:
         raise _unknown(upload_id) from error
+    if not access.who().sees(found.owner):
+        raise _unknown(upload_id)
+    return found
 
 
 def offset(upload_id: str) -> int:
     """How many bytes have arrived. Raises NotFound."""
+    info(upload_id)
     folder = _folder(upload_id)
     for name in (_FILE, _PART):
         if (folder / name).exists():
@@ -208,10 +221,10 @@ def save(name: str, data: bytes) -> Upload:
 
 def path_of(upload_id: str) -> Path:
     """The finished file. Raises NotFound when there is none, UploadError while it is partial."""
-    file = _folder(upload_id) / _FILE
+    upload, file = info(upload_id), _folder(upload_id) / _FILE
     if file.is_file():
         return file
-    here, upload = offset(upload_id), info(upload_id)
+    here = offset(upload_id)
     raise UploadError(
         f"The upload of {upload.name} is not complete: {here} of {upload.size} bytes arrived.",
         status=409,
@@ -221,10 +234,8 @@ def path_of(upload_id: str) -> Path:
 
 def delete(upload_id: str) -> None:
     """Remove an upload and its bytes. Raises NotFound."""
-    folder = _folder(upload_id)
-    if not folder.is_dir():
-        raise _unknown(upload_id)
-    shutil.rmtree(folder)
+    info(upload_id)
+    shutil.rmtree(_folder(upload_id))
 
 
 def sweep(now: Callable[[], float] = time.time) -> int:

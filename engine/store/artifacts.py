@@ -13,10 +13,11 @@ from engine.quality.model import Quality
 from engine.records import dump, parse
 from engine.registry import MATRIX, REPORT
 from engine.settings import settings
-from engine.store import documents
+from engine.store import documents, owners
 from engine.store.database import insert_new, now, transaction
 from engine.store.schema import artifact as table
 from engine.store.schema import finding as finding_table
+from engine.store.schema import model as model_table
 from engine.types import Artifact
 from engine.verify.model import Verification
 
@@ -24,21 +25,25 @@ _REPORT_SHOWN = 100_000
 
 
 def save(artifact: Artifact, model_id: str) -> None:
-    """Keep an artifact of a model. The same artifact again changes nothing."""
+    """Keep an artifact of a model, whose owner it has. The same again changes nothing."""
     insert_new(
         table,
         id=artifact.id,
         model_id=model_id,
         created_at=now(),
+        owner=owners.of_model(model_id),
         document=documents.from_artifact(artifact),
     )
 
 
 def load(artifact_id: str) -> tuple[Artifact, Verification | None]:
-    """An artifact and its verification, if it has been verified. Raises NotFound."""
+    """An artifact and its verification, if it has been verified.
+
+    Raises NotFound, for somebody else's as for one there is not.
+    """
     query = sa.select(table.c.document, table.c.verification).where(table.c.id == artifact_id)
     with transaction() as connection:
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(owners.within(query, table)).one_or_none()
     if row is None:
         raise NotFound(
             "There is no such artifact; its model may have been deleted.",
@@ -55,13 +60,25 @@ def of_model(model_id: str) -> tuple[tuple[Artifact, Verification | None], ...]:
         .order_by(table.c.created_at.desc(), table.c.id)
     )
     with transaction() as connection:
-        return tuple(_pair(row) for row in connection.execute(query))
+        return tuple(_pair(row) for row in connection.execute(owners.within(query, table)))
 
 
 def ids_of_model(model_id: str) -> tuple[str, ...]:
     """The ids of everything made from a model."""
     with transaction() as connection:
         return tuple(connection.scalars(sa.select(table.c.id).where(table.c.model_id == model_id)))
+
+
+def visible(artifact_id: str) -> bool:
+    """Whether whoever asks may see an artifact, or a model's original, of that id."""
+    made = sa.select(table.c.id).where(table.c.id == artifact_id)
+    of = model_table.c.document[("artifact", "id")].as_string()
+    brought = sa.select(model_table.c.id).where(of == artifact_id)
+    with transaction() as connection:
+        return any(
+            connection.scalar(owners.within(query, of_table)) is not None
+            for query, of_table in ((made, table), (brought, model_table))
+        )
 
 
 def exist(artifact_ids: tuple[str, ...]) -> bool:
@@ -72,7 +89,8 @@ def exist(artifact_ids: tuple[str, ...]) -> bool:
 
 
 def delete(artifact_id: str) -> None:
-    """Forget an artifact, then its files. Reports that measured it stay."""
+    """Forget an artifact, then its files. Reports that measured it stay. Raises NotFound."""
+    load(artifact_id)
     with transaction() as connection:
         connection.execute(sa.delete(finding_table).where(finding_table.c.subject == artifact_id))
         connection.execute(sa.delete(table).where(table.c.id == artifact_id))
@@ -134,8 +152,9 @@ def save_quality(quality: Quality) -> None:
 
 def quality_of(artifact_id: str) -> tuple[Quality, ...]:
     """How good an artifact is, on every data set it was judged on; the latest last."""
+    query = owners.within(sa.select(table.c.quality).where(table.c.id == artifact_id), table)
     with transaction() as connection:
-        found = connection.scalar(sa.select(table.c.quality).where(table.c.id == artifact_id))
+        found = connection.scalar(query)
     return parse(tuple[Quality, ...], found or [])
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from engine.access import Role, need
 from engine.files import size_of
 from engine.settings import settings
 from engine.store import artifacts, data, jobs, models, schema
@@ -32,7 +33,8 @@ class Item:
 
 
 def sizes() -> Mapping[str, int]:
-    """Bytes on the disk by kind, in the order they are shown."""
+    """Bytes on the disk by kind, in the order they are shown. Raises NotAllowed."""
+    need(Role.ADMIN)
     here = settings()
     places = {
         "Models": here.models_store,
@@ -48,8 +50,9 @@ def unneeded(days: float, most_bytes: int = 0) -> tuple[Item, ...]:
     """What may go, oldest first: what is older than ``days``, and more while there is too much.
 
     ``most_bytes`` is how much there may be, 0 for no limit. A model goes only with all that was
-    made from it.
+    made from it. Raises NotAllowed for whoever is no admin.
     """
+    need(Role.ADMIN)
     before = _days_ago(days)
     everything = tuple(_all())
     needed = _needed(everything)
@@ -88,7 +91,11 @@ def _days_ago(days: float) -> str:
 
 
 def remove(items: tuple[Item, ...]) -> int:
-    """Forget them and delete their files; gives the bytes that are free again."""
+    """Forget them and delete their files; gives the bytes that are free again.
+
+    Raises NotAllowed.
+    """
+    need(Role.ADMIN)
     for one in items:
         _REMOVE[one.kind](one.id)
     return sum(one.size_bytes for one in items)

@@ -10,26 +10,28 @@ import sqlalchemy as sa
 from engine.data.model import SCHEMA_VERSION, Dataset
 from engine.errors import BadRequest, NotFound
 from engine.settings import settings
-from engine.store import documents
+from engine.store import documents, owners
 from engine.store.database import insert_new, transaction
 from engine.store.schema import data as table
 
 
 def save(data: Dataset) -> None:
-    """Keep a data set. The same again changes nothing."""
+    """Keep a data set; it has its model's owner. The same again changes nothing."""
     insert_new(
         table,
         id=data.id,
         model_id=data.model_id,
         created_at=data.created_at,
+        owner=owners.of_model(data.model_id),
         document=documents.from_data(data),
     )
 
 
 def load(data_id: str) -> Dataset:
-    """The data set of that id. Raises NotFound."""
+    """The data set of that id. Raises NotFound, for somebody else's as for one there is not."""
+    query = owners.within(sa.select(table.c.document).where(table.c.id == data_id), table)
     with transaction() as connection:
-        document = connection.scalar(sa.select(table.c.document).where(table.c.id == data_id))
+        document = connection.scalar(query)
     if document is None:
         raise NotFound(
             "There is no such data; it may have been deleted.", hint="Bring the data again."
@@ -56,7 +58,8 @@ def of_model(model_id: str) -> tuple[Dataset, ...]:
         .order_by(table.c.created_at.desc(), table.c.id)
     )
     with transaction() as connection:
-        return tuple(_read(document) for document in connection.scalars(query))
+        found = connection.scalars(owners.within(query, table))
+        return tuple(_read(document) for document in found)
 
 
 def ids_of_model(model_id: str) -> tuple[str, ...]:

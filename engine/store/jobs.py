@@ -12,9 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from engine.access import who
 from engine.errors import NotFound, Reason
 from engine.jobs.protocol import JobState, StepView
 from engine.records import dump, parse
+from engine.store import owners
 from engine.store.database import insert_new, now, transaction
 from engine.store.schema import job as table
 
@@ -29,7 +31,10 @@ _COMES_FROM: Mapping[JobState, tuple[JobState, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as stored. ``handed_over``: the durable engine knows of it. Times: ISO 8601 UTC."""
+    """A job as stored. ``handed_over``: the durable engine knows of it. Times: ISO 8601 UTC.
+
+    ``owner`` is the id of whoever submitted it, and what it makes is theirs.
+    """
 
     id: str
     kind: str
@@ -46,10 +51,11 @@ class JobRow:
     created_at: str
     started_at: str | None
     ended_at: str | None
+    owner: str
 
 
 def add(job_id: str, kind: str, title: str, request: Mapping[str, Any]) -> bool:
-    """A new queued job. False when that id is taken."""
+    """A new queued job, of whoever asks. False when that id is taken."""
     return insert_new(
         table,
         id=job_id,
@@ -60,13 +66,15 @@ def add(job_id: str, kind: str, title: str, request: Mapping[str, Any]) -> bool:
         steps=[],
         result={},
         created_at=now(),
+        owner=who().id,
     )
 
 
 def find(job_id: str) -> JobRow | None:
-    """The job of that id, if there is one."""
+    """The job of that id, if there is one that whoever asks may see."""
+    query = owners.within(sa.select(table).where(table.c.id == job_id), table)
     with transaction() as connection:
-        row = connection.execute(sa.select(table).where(table.c.id == job_id)).one_or_none()
+        row = connection.execute(query).one_or_none()
     return _row(row) if row is not None else None
 
 
@@ -79,12 +87,13 @@ def load(job_id: str) -> JobRow:
 
 
 def recent(limit: int = 50) -> tuple[JobRow, ...]:
-    """The newest jobs first."""
-    return _select(sa.select(table).order_by(table.c.created_at.desc(), table.c.id).limit(limit))
+    """The newest jobs first, of those that whoever asks may see."""
+    newest = sa.select(table).order_by(table.c.created_at.desc(), table.c.id).limit(limit)
+    return _select(owners.within(newest, table))
 
 
 def unfinished() -> tuple[JobRow, ...]:
-    """Every job that has not ended, oldest first."""
+    """Every job that has not ended, whoever's it is, oldest first."""
     open_states = [state.value for state in JobState if not state.ended]
     return _select(
         sa.select(table).where(table.c.state.in_(open_states)).order_by(table.c.created_at)

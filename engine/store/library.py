@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
+from engine.access import OPERATOR, Person, Role, need, who
 from engine.data.model import Dataset
 from engine.data.stored import THUMBNAILS
 from engine.quality.model import Quality
@@ -13,6 +15,7 @@ from engine.store import cleaning as _cleaning
 from engine.store import data as _data
 from engine.store import findings as _findings
 from engine.store import models as _models
+from engine.store import owners as _owners
 from engine.store import reports as _reports
 from engine.store import shares as _shares
 from engine.store.cleaning import Item
@@ -21,6 +24,8 @@ from engine.store.shares import NewShare, Share
 from engine.tuning.model import Explanation, Search, Sensitivity
 from engine.types import Artifact, Model
 from engine.verify.model import Verification
+
+R = TypeVar("R", bound=_findings.Record)
 
 
 def model(model_id: str) -> Model:
@@ -50,17 +55,24 @@ def quality_of(artifact_id: str) -> tuple[Quality, ...]:
 
 def explanation_of(artifact_id: str) -> Explanation | None:
     """Why an artifact is as fast as it is; None where nobody has looked."""
-    return _findings.load(artifact_id, _findings.EXPLANATION, Explanation)
+    return _found(artifact_id, _findings.EXPLANATION, Explanation)
 
 
 def sensitivity_of(artifact_id: str) -> Sensitivity | None:
     """How far each of its layers is from float; None where nobody has looked."""
-    return _findings.load(artifact_id, _findings.SENSITIVITY, Sensitivity)
+    return _found(artifact_id, _findings.SENSITIVITY, Sensitivity)
 
 
 def search_of(artifact_id: str) -> Search | None:
     """The last search for layers to leave in float; None where there was none."""
-    return _findings.load(artifact_id, _findings.SEARCH, Search)
+    return _found(artifact_id, _findings.SEARCH, Search)
+
+
+def _found(artifact_id: str, kind: str, record: type[R]) -> R | None:
+    """A finding; none for what whoever asks may not see."""
+    if not who().sees_all and not _artifacts.visible(artifact_id):
+        return None
+    return _findings.load(artifact_id, kind, record)
 
 
 def data_of(model_id: str) -> tuple[Dataset, ...]:
@@ -95,13 +107,38 @@ def measured_passes(model_id: str) -> dict[str, str]:
 
 
 def delete_report(report_id: str) -> None:
-    """Forget a report. What was shared keeps its own snapshot."""
+    """Forget a report. What was shared keeps its own snapshot. Raises NotFound."""
     _reports.delete(report_id)
 
 
 def share(report_id: str, days: int | None) -> NewShare:
-    """Freeze a report behind a new link, for so many days or until it is revoked."""
+    """Freeze a report behind a new link, for so many days or until it is revoked.
+
+    Raises NotFound, for a report that somebody else made too.
+    """
+    _reports.check_own(report_id)
     return _shares.create(_reports.load(report_id), days)
+
+
+def report_summary(report_id: str) -> ReportSummary:
+    """Whose a report is, and whether everybody who logs in may read it. Raises NotFound."""
+    return _reports.summary(report_id)
+
+
+def open_report(report_id: str, *, open_: bool) -> None:
+    """Let everybody who logs in read a report, or no longer. Raises NotFound."""
+    _reports.open_to_all(report_id, open_=open_)
+
+
+def people() -> dict[str, str]:
+    """By the id of an owner: their name. Raises NotAllowed for whoever is no admin."""
+    need(Role.ADMIN)
+    return {OPERATOR.id: OPERATOR.name, **_owners.names()}
+
+
+def remember(person: Person) -> None:
+    """Keep the name of somebody who is here."""
+    _owners.remember(person)
 
 
 def shares_of(report_id: str) -> tuple[Share, ...]:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from engine.access import who
 from engine.errors import NotFound, UnsupportedModel
 from engine.records import parse
 from engine.registry import LISTINGS
 from engine.settings import settings
-from engine.store import artifacts, data, documents
+from engine.store import artifacts, data, documents, owners
 from engine.store.database import insert_new, transaction
 from engine.store.schema import artifact as artifact_table
 from engine.store.schema import data as data_table
@@ -22,19 +23,21 @@ from engine.types import Listing, Model
 
 
 def save(model: Model) -> None:
-    """Keep a model. The same model again changes nothing."""
+    """Keep a model; it belongs to whoever asks. The same model again changes nothing."""
     insert_new(
         table,
         id=model.id,
         created_at=model.created_at,
+        owner=who().id,
         document=documents.from_model(model),
     )
 
 
 def load(model_id: str) -> Model:
-    """The model of that id. Raises NotFound."""
+    """The model of that id. Raises NotFound, for somebody else's as for one there is not."""
+    query = owners.within(sa.select(table.c.document).where(table.c.id == model_id), table)
     with transaction() as connection:
-        document = connection.scalar(sa.select(table.c.document).where(table.c.id == model_id))
+        document = connection.scalar(query)
     if document is None:
         raise NotFound(
             "There is no such model; it may have been deleted.",
@@ -74,7 +77,8 @@ def recent(limit: int = 50) -> tuple[Model, ...]:
     """The newest models first."""
     query = sa.select(table.c.document).order_by(table.c.created_at.desc(), table.c.id).limit(limit)
     with transaction() as connection:
-        return tuple(documents.to_model(document) for document in connection.scalars(query))
+        found = connection.scalars(owners.within(query, table))
+        return tuple(documents.to_model(document) for document in found)
 
 
 def delete(model_id: str) -> None:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0003"
+HEAD = "0004"
 """The revision these tables are at: the newest in ``migrations/versions``."""
 
 metadata = sa.MetaData()
+
+
+def _owner() -> sa.Column[str]:
+    """Who made it: the id of a person; empty for whoever runs this machine."""
+    return sa.Column("owner", sa.String(64), nullable=False, server_default="", index=True)
+
 
 model = sa.Table(
     "model",
@@ -15,6 +21,7 @@ model = sa.Table(
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("created_at", sa.String(40), nullable=False, index=True),
     sa.Column("document", sa.JSON, nullable=False),
+    _owner(),
 )
 
 artifact = sa.Table(
@@ -26,6 +33,7 @@ artifact = sa.Table(
     sa.Column("document", sa.JSON, nullable=False),
     sa.Column("verification", sa.JSON(none_as_null=True)),
     sa.Column("quality", sa.JSON(none_as_null=True)),
+    _owner(),
 )
 
 data = sa.Table(
@@ -35,6 +43,7 @@ data = sa.Table(
     sa.Column("model_id", sa.String(64), nullable=False, index=True),
     sa.Column("created_at", sa.String(40), nullable=False),
     sa.Column("document", sa.JSON, nullable=False),
+    _owner(),
 )
 
 finding = sa.Table(
@@ -64,6 +73,7 @@ job = sa.Table(
     sa.Column("created_at", sa.String(40), nullable=False, index=True),
     sa.Column("started_at", sa.String(40)),
     sa.Column("ended_at", sa.String(40)),
+    _owner(),
 )
 
 report = sa.Table(
@@ -76,6 +86,8 @@ report = sa.Table(
     sa.Column("fastest", sa.Text),
     sa.Column("created_at", sa.String(40), nullable=False, index=True),
     sa.Column("document", sa.JSON, nullable=False),
+    _owner(),
+    sa.Column("for_all", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 share = sa.Table(
@@ -89,4 +101,13 @@ share = sa.Table(
     sa.Column("revoked_at", sa.String(40)),
     sa.Column("views", sa.Integer, nullable=False, default=0),
     sa.Column("document", sa.JSON, nullable=False),
+    _owner(),
+)
+
+person = sa.Table(
+    "person",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("seen_at", sa.String(40), nullable=False),
 )

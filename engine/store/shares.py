@@ -10,11 +10,13 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
+from engine.access import who
 from engine.errors import BadRequest, NotFound
 from engine.records import dump
 from engine.reports import migrations
 from engine.reports.model import Report
 from engine.settings import settings
+from engine.store import owners
 from engine.store.database import now, transaction
 from engine.store.schema import share as table
 
@@ -69,7 +71,10 @@ def create(report: Report, days: int | None) -> NewShare:
     with transaction() as connection:
         connection.execute(
             sa.insert(table).values(
-                **dump(share), token_sha256=_digest(token), document=dump(report)
+                **dump(share),
+                token_sha256=_digest(token),
+                document=dump(report),
+                owner=who().id,
             )
         )
     return NewShare(token, share)
@@ -106,21 +111,22 @@ def _snapshot(database_url: str, share_id: str) -> Report:
 
 
 def of_report(report_id: str) -> tuple[Share, ...]:
-    """Every share of a report, newest first."""
+    """Every share of a report that whoever asks made, newest first."""
     query = (
         sa.select(*_COLUMNS)
         .where(table.c.report_id == report_id)
         .order_by(table.c.created_at.desc(), table.c.id)
     )
     with transaction() as connection:
-        return tuple(Share(*row) for row in connection.execute(query))
+        return tuple(Share(*row) for row in connection.execute(owners.within(query, table)))
 
 
 def revoke(share_id: str) -> None:
-    """Close a share for good. Closing it twice changes nothing."""
+    """Close a share for good. Closing it twice, or one of somebody else's, changes nothing."""
+    theirs = owners.within(sa.select(table.c.id).where(table.c.id == share_id), table)
     change = (
         sa.update(table)
-        .where(table.c.id == share_id, table.c.revoked_at.is_(None))
+        .where(table.c.id.in_(theirs), table.c.revoked_at.is_(None))
         .values(revoked_at=now())
     )
     with transaction() as connection:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 import engine
-from engine import JobState, JobView
+from engine import JobState, JobView, NotFound
+from pages.components import state
 from pages.components.text import plain
 
 _MARKS = {
@@ -27,6 +28,19 @@ _DONE = {
 _POLL_S = {"measure": 3.0}
 
 
+def followed() -> JobView | None:
+    """The job in the URL, drawn; one that is not there, or somebody else's, is said and left."""
+    wanted = state.job_id()
+    if wanted is None:
+        return None
+    try:
+        return show(wanted)
+    except NotFound as error:
+        state.show_job(None)
+        st.warning(plain(error.message))
+        return None
+
+
 def show(job_id: str) -> JobView:
     """Draw a job, live until it ends; gives its state as of this run of the page."""
     view = engine.job(job_id)
@@ -37,9 +51,8 @@ def show(job_id: str) -> JobView:
     if st.button("Cancel", icon=":material/stop_circle:", key=f"cancel-{job_id}"):
         engine.cancel(job_id)
         st.rerun()
-    st.caption(
-        "This goes on when you close the tab. The address of this page shows it to a colleague."
-    )
+    others = "" if engine.login() else " The address of this page shows it to a colleague."
+    st.caption(f"This goes on when you close the tab.{others}")
     return view
 
 

@@ -17,6 +17,18 @@ EXPIRIES: dict[str, int | None] = {
     "30 days": 30,
     "Until it is revoked": None,
 }
+FOR_ALL = "open to everybody who logs in"
+
+
+def whose(owner: str, *, for_all: bool) -> str:
+    """What a line of the library says of its owner; nothing where nobody logs in."""
+    if engine.login() is None:
+        return ""
+    person = engine.who()
+    by = "yours" if person.id == owner else ""
+    if person.sees_all and not by:
+        by = f"by {plain(engine.people().get(owner, owner))}"
+    return "".join(f" · {part}" for part in (by, for_all and FOR_ALL) if part)
 
 
 def take_away(report: Report, *, own: bool) -> None:
@@ -49,6 +61,7 @@ def dialog(report_id: str) -> None:
     st.markdown(
         "A link opens a frozen copy of this report for whoever has it. Model files are not in it."
     )
+    _for_all(report_id)
     expiry = st.selectbox("Open for", list(EXPIRIES), index=1)
     if st.button("Create a link", type="primary", icon=":material/link:"):
         try:
@@ -64,6 +77,15 @@ def dialog(report_id: str) -> None:
         st.markdown("The interactive page")
         st.code(f"{origin}/report?{query}", language=None, wrap_lines=True)
     _existing(report_id)
+
+
+def _for_all(report_id: str) -> None:
+    """Where people log in: a report that each of them finds on Reports."""
+    if engine.login() is None:
+        return
+    was = engine.report_summary(report_id).for_all
+    if st.toggle("Everybody who logs in here may read it", value=was, key=state.FOR_ALL) != was:
+        engine.open_report(report_id, open_=not was)
 
 
 def _existing(report_id: str) -> None:

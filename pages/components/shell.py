@@ -78,6 +78,7 @@ def router() -> None:
     """
     st.set_page_config(page_title="Assay", page_icon=ICON, layout="wide")
     page = _navigation()
+    engine.remember(engine.who())
     st.session_state[state.SHELL_RAN] = True
     state.remember_answers()
     body = st.container()

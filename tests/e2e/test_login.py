@@ -3,39 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import engine
+from engine import store
+from engine.access import Person, Role, acting
 from engine.records import fingerprint
 from engine.settings import settings
+from engine.store import library
 from tests import logins
 from tests.e2e.conftest import serving
+from tests.engine.store.conftest import a_model, a_report, an_artifact
 
 UPLOADS = "/api/v1/uploads"
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[str]:
-    with logins.provider() as address:
-        yield address
+@dataclass(frozen=True)
+class Served:
+    """An Assay with a login: its address, its data folder, its provider."""
+
+    url: str
+    data: Path
+    provider: str
 
 
 @pytest.fixture(scope="module")
-def url(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Assay as ``make run`` starts it where a login is configured. Its data folder is set here."""
     home = tmp_path_factory.mktemp("login")
-    secrets = logins.write_secrets(home / "secrets.toml", provider)
-    with (
-        serving(home / "data", ASSAY_SECRETS=str(secrets)) as address,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setenv("ASSAY_DATA", str(home / "data"))
-        settings.cache_clear()
-        yield address
+    with logins.provider() as provider:
+        secrets = logins.write_secrets(home / "secrets.toml", provider)
+        with (
+            serving(home / "data", ASSAY_SECRETS=str(secrets)) as address,
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            patch.setenv("ASSAY_DATA", str(home / "data"))
+            settings.cache_clear()
+            yield Served(address, home / "data", provider)
     settings.cache_clear()
+
+
+@pytest.fixture
+def url(served: Served) -> str:
+    return served.url
+
+
+@pytest.fixture
+def provider(served: Served) -> str:
+    return served.provider
 
 
 @pytest.fixture
@@ -134,6 +154,58 @@ def test_it_answers_under_the_name_people_come_back_to(url: str) -> None:
     assert url.removeprefix("http://") in elsewhere.json()["hint"]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Things that Rita made, written as the host writes them."""
+
+    report: str
+    model: str
+    artifact: str
+    token: str
+
+
+@pytest.fixture(scope="module")
+def ritas(served: Served) -> Kept:
+    rita = Person(fingerprint("person", served.provider, "rita"), "rita", Role.RUNNER)
+    with acting(rita):
+        store.models.save(a_model("ritas-model", served.data))
+        made = an_artifact("ritas-artifact", served.data / "artifacts")
+        store.artifacts.save(made, "ritas-model")
+        store.reports.save(a_report("ritasreport", served.data))
+        store.reports.save(a_report("tobeopened", served.data))
+        token = library.share("ritasreport", 1).token
+        return Kept("ritasreport", "ritas-model", "ritas-artifact", token)
+
+
+@pytest.mark.parametrize("name", ["rita", "ada", "ron", "vera"])
+def test_the_routes_give_what_is_ones_own(url: str, ritas: Kept, name: str) -> None:
+    allowed = name in ("rita", "ada")
+    with logins.log_in(url, name) as client:
+        for path in (
+            f"/api/v1/artifacts/{ritas.artifact}",
+            f"/api/v1/reports/{ritas.report}.json",
+            f"/viewer/model/{ritas.model}/",
+            f"/viewer/artifact/{ritas.artifact}/data/model.onnx",
+        ):
+            assert client.get(path).status_code == (200 if allowed else 404), path
+
+
+def test_a_share_link_opens_for_whoever_has_it(url: str, ritas: Kept) -> None:
+    assert "Report ritasreport" in httpx.get(f"{url}/r/{ritas.token}").text
+    assert httpx.get(f"{url}/api/v1/reports/{ritas.report}.json").status_code == 401
+
+
+def test_an_upload_is_the_one_persons_who_announced_it(url: str, provider: str) -> None:
+    with logins.log_in(url, "rita") as rita, logins.log_in(url, "ron") as ron:
+        place = announce(rita, Origin=url, **ticket(provider, "rita")).headers["Location"]
+        body = {"Origin": url, "Upload-Offset": "0"}
+        assert ron.head(place).status_code == 404
+        assert ron.patch(place, headers=body, content=b"bytes").status_code == 404
+        assert ron.delete(place, headers={"Origin": url}).status_code == 404
+        assert rita.patch(place, headers=body, content=b"bytes").status_code == 204
+        assert rita.head(place).headers["Upload-Offset"] == "5"
+
+
 def enter(tab: Page, url: str, name: str) -> None:
     """Log in as a person does."""
     tab.goto(url)
@@ -155,12 +227,43 @@ def test_a_person_logs_in_works_and_logs_out(url: str, tab: Page) -> None:
     tab.goto(f"{url}/system")
     expect(tab.get_by_role("heading", name="Not for your role")).to_be_visible()
     tab.goto(f"{url}/model")
-    expect(tab.get_by_role("tab", name="Upload a model")).to_be_visible()
+    tab.get_by_role("button", name="Use Digits").click()
+    expect(tab.get_by_role("button", name="Convert this model")).to_be_visible(timeout=90_000)
+    brought = tab.url.partition("model=")[2]
+    for name, status in (("rita", 400), ("ada", 400), ("ron", 404)):
+        with logins.log_in(url, name) as client:  # 400: an eager model is code and has no graph
+            assert client.get(f"/viewer/model/{brought}/").status_code == status, name
     tab.get_by_role("button", name="Log out").click()
     tab.wait_for_url("**/oauth2/end_session**")
     tab.get_by_role("button").first.click()
     tab.goto(url)
     expect(tab.get_by_role("button", name="Log in")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_a_report_is_opened_to_everybody_who_logs_in(
+    url: str, ritas: Kept, browser: Browser, tab: Page
+) -> None:
+    enter(tab, url, "vera")
+    tab.goto(f"{url}/report?id=tobeopened")
+    expect(tab.get_by_text("There is no such report")).to_be_visible()
+    tab.goto(f"{url}/report?share={ritas.token}")
+    expect(tab.get_by_role("heading", name="Report ritasreport")).to_be_visible()
+    with browser.new_context() as own:
+        own.set_default_timeout(30_000)
+        ritas_tab = own.new_page()
+        ritas_tab.goto(f"{url}/report?share={ritas.token}")
+        expect(ritas_tab.get_by_role("heading", name="Report ritasreport")).to_be_visible()
+        enter(ritas_tab, url, "rita")
+        ritas_tab.goto(f"{url}/report?id=tobeopened")
+        ritas_tab.get_by_role("button", name="Share", exact=True).click()
+        ritas_tab.get_by_text("Everybody who logs in here may read it").click()
+        ritas_tab.goto(f"{url}/reports")
+        expect(ritas_tab.get_by_text("yours · open to everybody who logs in")).to_be_visible()
+    tab.goto(f"{url}/reports")
+    tab.get_by_role("button", name="Open").click()
+    expect(tab.get_by_role("heading", name="Report tobeopened")).to_be_visible()
+    expect(tab.get_by_role("button", name="Share", exact=True)).to_have_count(0)
 
 
 @pytest.mark.browser

@@ -14,20 +14,23 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from engine import store
+from engine.access import OPERATOR, Person, Role, acting
 from engine.jobs.protocol import JobState
 from engine.records import dump
 from engine.reports.migrations import load
 from engine.settings import settings
-from engine.store import documents, schema
+from engine.store import documents, library, schema
 from tests.engine.store.conftest import a_model, a_verification, an_artifact
 
 MIGRATIONS = Path(schema.__file__).parent / "migrations"
 REVISIONS = [one.revision for one in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
 EARLIER = Path(__file__).parents[1] / "reports" / "earlier"
-REPORTS = {"0001": "schema1.json", "0002": "schema4.json", "0003": "schema5.json"}
+REPORTS = {"0001": "schema1.json", "0002": "schema4.json", "0003": "schema5.json",
+           "0004": "schema6.json"}  # fmt: skip
 """By revision of the database: a report such as was written then."""
 WHEN = "2026-01-01T00:00:00.000+00:00"
 TOKEN = "a token"
+RITA = Person("rita", "rita@example.org", Role.RUNNER)
 LATER = {"model": ("barred",), "artifact": ("variant", "options", "passes")}
 """Fields that documents of the first revision had not."""
 
@@ -57,7 +60,7 @@ def rows_of(revision: str, home: Path) -> dict[str, dict[str, Any]]:
         model["artifact"] = without(model["artifact"], *LATER["artifact"])
         artifact = without(artifact, *LATER["artifact"])
         verification = without(verification, "language")
-    report = json.loads((EARLIER / REPORTS.get(revision, "schema5.json")).read_text())
+    report = json.loads((EARLIER / REPORTS.get(revision, "schema6.json")).read_text())
     rows: dict[str, dict[str, Any]] = {
         "model": {"id": "m", "created_at": WHEN, "document": model},
         "artifact": {"id": "a", "model_id": "m", "created_at": WHEN, "document": artifact,
@@ -71,6 +74,11 @@ def rows_of(revision: str, home: Path) -> dict[str, dict[str, Any]]:
         "share": {"id": "s", "token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest(),
                   "report_id": report["id"], "created_at": WHEN, "views": 2, "document": report},
     }  # fmt: skip
+    if revision >= "0004":
+        for row in rows.values():
+            row["owner"] = RITA.id
+        rows["report"]["for_all"] = True
+        rows["person"] = {"id": RITA.id, "name": RITA.name, "seen_at": WHEN}
     return rows
 
 
@@ -82,12 +90,18 @@ def without(document: dict[str, Any], *names: str) -> dict[str, Any]:
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_everything_is_read_after_the_upgrade(revision: str, workspace: Path) -> None:
     a_library_at(revision, workspace)
+    with acting(RITA):
+        kept = RITA.id if revision >= "0004" else ""
+        assert [model.id for model in store.models.recent()] == (["m"] if kept else [])
     assert store.models.load("m") == a_model("m", workspace)
     artifact = an_artifact("a", workspace / "artifacts")
     assert store.artifacts.load("a") == (artifact, a_verification("a"))
     assert store.artifacts.quality_of("a") == ()
     assert store.data.of_model("m") == ()
     (line,) = store.reports.recent()
+    assert (line.owner, line.for_all) == (kept, bool(kept))
+    assert store.jobs.load("j").owner == kept
+    assert library.people() == {"": OPERATOR.name, **({RITA.id: RITA.name} if kept else {})}
     assert (line.model_name, line.fastest) == ("ResNet-50", "ONNX Runtime")
     written = rows_of(revision, workspace)["report"]["document"]
     assert store.reports.load(line.id) == load(written)
