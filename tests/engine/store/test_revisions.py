@@ -26,7 +26,7 @@ MIGRATIONS = Path(schema.__file__).parent / "migrations"
 REVISIONS = [one.revision for one in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
 EARLIER = Path(__file__).parents[1] / "reports" / "earlier"
 REPORTS = {"0001": "schema1.json", "0002": "schema4.json", "0003": "schema5.json",
-           "0004": "schema6.json"}  # fmt: skip
+           "0004": "schema7.json"}  # fmt: skip
 """By revision of the database: a report such as was written then."""
 WHEN = "2026-01-01T00:00:00.000+00:00"
 TOKEN = "a token"
@@ -60,7 +60,7 @@ def rows_of(revision: str, home: Path) -> dict[str, dict[str, Any]]:
         model["artifact"] = without(model["artifact"], *LATER["artifact"])
         artifact = without(artifact, *LATER["artifact"])
         verification = without(verification, "language")
-    report = json.loads((EARLIER / REPORTS.get(revision, "schema6.json")).read_text())
+    report = json.loads((EARLIER / REPORTS.get(revision, "schema7.json")).read_text())
     rows: dict[str, dict[str, Any]] = {
         "model": {"id": "m", "created_at": WHEN, "document": model},
         "artifact": {"id": "a", "model_id": "m", "created_at": WHEN, "document": artifact,
