@@ -11,6 +11,7 @@ import pytest
 
 from engine.access import NOBODY, OPERATOR, Person, Role, acting, identify_by, need, who
 from engine.errors import BadRequest, NotAllowed
+from engine.jobs.isolation.grants import grants_for
 from engine.logins import Login, login
 from engine.settings import settings
 from tests.logins import COOKIE_SECRET, write_secrets
@@ -150,6 +151,13 @@ def test_people_are_told_apart_by_issuer_and_subject(
     assert found.person(said(email="renamed@example.org")).id == rita.id
     assert found.person(said(iss="https://other.example")).id != rita.id
     assert found.person(said(sub="43")).id != rita.id
+
+
+def test_no_worker_is_given_the_file_with_the_secrets(tmp_path: Path) -> None:
+    given = grants_for({}, tmp_path)
+    secrets = settings().secrets
+    assert secrets.name == "secrets.toml"
+    assert not any(secrets.is_relative_to(place) for place in (*given.code, *given.data))
 
 
 def test_who_asks() -> None:
