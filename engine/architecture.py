@@ -13,6 +13,10 @@ Config = Mapping[str, Any]
 """An architecture's own settings: plain JSON values."""
 
 
+def _never(config: Config) -> bool:
+    return False
+
+
 def _as_it_is(module: Any, signature: Signature) -> Any:
     return module
 
@@ -24,7 +28,9 @@ class Architecture:
     ``build(config)`` gives the bare ``nn.Module``, whose keys the state_dict must have;
     ``signature(config)`` its inputs (and outputs, where they are known without running);
     ``adapt(module, signature)`` a module that takes tensors by position and gives a tensor or a
-    tuple of them. ``needs_config`` is True where there is no sensible default configuration.
+    tuple of them. ``needs_config`` is True where there is no sensible default configuration;
+    ``generates(config)`` where what ``adapt`` gives holds one module with transformers' own
+    ``generate``, of the inputs that the signature names.
     """
 
     name: str
@@ -35,6 +41,7 @@ class Architecture:
     adapt: Callable[[Any, Signature], Any] = _as_it_is
     requires: tuple[Requirement, ...] = (Requirement("torch", "torch"),)
     needs_config: bool = False
+    generates: Callable[[Config], bool] = _never
 
 
 @dataclass(frozen=True, slots=True)

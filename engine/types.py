@@ -5,7 +5,7 @@ Imports the standard library and numpy only; everything else imports this.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -208,6 +208,26 @@ class Caching(Runner, Protocol):
         """Bytes of them in the context there is now: computed, and as the runtime reports it.
 
         None for what cannot be known.
+        """
+        ...
+
+
+@runtime_checkable
+class Generates(Runner, Protocol):
+    """A Runner of a language model that keeps what it has read: a further token costs one token.
+
+    A runner without it is no worse a runner; for every token it has to read the whole text again.
+    """
+
+    context_length: int
+    """How many tokens it sees at once."""
+    manner: str
+    """Whose loop it is and what is kept, for the middle of a sentence."""
+
+    def write(self, prompt: Sequence[int], count: int, heard: Callable[[int], None]) -> None:
+        """Exactly ``count`` tokens after ``prompt``, each the likeliest; ``heard`` of each at once.
+
+        An end mark does not end it. Raises BadRequest where both do not fit the context.
         """
         ...
 

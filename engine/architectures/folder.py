@@ -160,6 +160,12 @@ def rewrite(
         surgery.write(out, replace(before, attributes=attributes, shapes=shapes))
 
 
+def generates(folder: Path) -> bool:
+    """Whether the module of the folder also goes on from tokens, keeping what it has read."""
+    spec = read_spec(folder)
+    return _architecture(spec, folder).generates(spec.config)
+
+
 def builds(spec: ArchitectureSpec, module: Any) -> bool:
     """Whether an architecture of this library gives a module with weights of just these shapes."""
     built = _bare(architecture_named(spec.architecture), spec)

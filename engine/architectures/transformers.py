@@ -110,6 +110,14 @@ def _signature(config: Config) -> Signature:
     return Signature(tuple(inputs))
 
 
+def _generates(config: Config) -> bool:
+    """Whether it goes on from tokens alone, by transformers' own loop."""
+    settings = _settings(config)
+    found = _class_for(config, settings)
+    alone = found.main_input_name == "input_ids" and not settings.is_encoder_decoder
+    return alone and bool(found.can_generate())
+
+
 def _image(settings: Any) -> TensorSpec:
     size = getattr(settings, "image_size", None) or 224
     height, width = size if isinstance(size, (list, tuple)) else (size, size)
@@ -164,7 +172,9 @@ def _adapt(module: Any, signature: Signature) -> Any:
 
 
 def _named(name: str, label: str, **config: Any) -> Architecture:
-    return Architecture(name, label, _build, _signature, config, _adapt, _REQUIRES)
+    return Architecture(
+        name, label, _build, _signature, config, _adapt, _REQUIRES, generates=_generates
+    )
 
 
 ARCHITECTURES = (
@@ -177,6 +187,7 @@ ARCHITECTURES = (
         _adapt,
         _REQUIRES,
         needs_config=True,
+        generates=_generates,
     ),
     _named(
         "vit_base",

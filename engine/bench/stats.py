@@ -153,6 +153,19 @@ def judge(middle: float, low: float, high: float, delta: float = DELTA) -> str:
     return "equivalent" if -band <= low and high <= band else "inconclusive"
 
 
+def mean(values: Sequence[float], *, level: float = LEVEL) -> tuple[float, float, float]:
+    """(mean, low, high) of one value a process, by Student's t; with one there is no interval.
+
+    The ends are then the value itself.
+    """
+    middle = float(np.mean(values))
+    if len(values) < 2:
+        return middle, middle, middle
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = student.quantile(level, len(values) - 1) * error
+    return middle, middle - half, middle + half
+
+
 def spread_within(blocks: Sequence[np.ndarray]) -> float | None:
     """The typical coefficient of variation inside one process."""
     shares = [float(np.std(b, ddof=1) / np.mean(b)) for b in blocks if len(b) > 1]

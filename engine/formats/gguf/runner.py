@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -67,6 +67,7 @@ class LlamaRunner:
         self._llama = library()
         self._header = check(self._path)
         self._exact = self._header.stores_only("F32")
+        self.manner = f"llama.cpp, keys and values kept in {'F32' if self._exact else 'F16'}"
         self._model = _load(self._path)
         self._vocabulary = self._llama.llama_model_get_vocab(self._model)
         self.context_length = int(self._llama.llama_model_n_ctx_train(self._model))
@@ -142,14 +143,19 @@ class LlamaRunner:
         when the prompt is empty or leaves no room in the model's context.
         """
         given = self.tokenize(prompt) if isinstance(prompt, str) else list(prompt)
-        self._check_tokens(np.asarray(given, np.int64))
-        if not given or most < 1:
-            raise BadRequest("There is nothing to go on from.", hint="Write a prompt first.")
+        self._check_prompt(given, most)
         self._check_length(len(given) + 1)
-        room = min(len(given) + most, self.context_length)
-        context = self._context_for(1, room)
-        context.clear()
-        return self._stream(context, given, room - len(given), sampling or Sampling(), stop_at_end)
+        room = min(most, self.context_length - len(given))
+        ids = self._tokens(given, room, sampling or Sampling(), stop_at_end)
+        return self._spelled(ids)
+
+    def write(self, prompt: Sequence[int], count: int, heard: Callable[[int], None]) -> None:
+        """Exactly ``count`` tokens, each the likeliest, past any end mark; none is spelled."""
+        given = list(prompt)
+        self._check_prompt(given, count)
+        self._check_length(len(given) + count)
+        for token in self._tokens(given, count, Sampling(), stop=False):
+            heard(token)
 
     def watched(self, length: int, watch: Any) -> Context:
         """Memory for one row of so many tokens, read under the eyes of ``watch``. Close it."""
@@ -158,10 +164,9 @@ class LlamaRunner:
             self._llama, self._model, size, self._options.threads, exact=self._exact, watch=watch
         )
 
-    def _stream(
-        self, context: Context, given: list[int], most: int, sampling: Sampling, stop: bool
-    ) -> Iterator[Token]:
-        llama, decoder = self._llama, codecs.getincrementaldecoder("utf-8")("replace")
+    def _tokens(self, given: list[int], most: int, sampling: Sampling, stop: bool) -> Iterator[int]:
+        llama, context = self._llama, self._context_for(1, len(given) + most)
+        context.clear()
         sampler = _sampler(llama, sampling)
         try:
             context.decode(given, 0)
@@ -169,11 +174,16 @@ class LlamaRunner:
                 token = int(llama.llama_sampler_sample(sampler, context.handle, -1))
                 if stop and llama.llama_vocab_is_eog(self._vocabulary, token):
                     return
-                yield Token(token, decoder.decode(self._piece(token)))
+                yield token
                 if place + 1 < len(given) + most:
                     context.decode([token], place)
         finally:
             llama.llama_sampler_free(sampler)
+
+    def _spelled(self, tokens: Iterator[int]) -> Iterator[Token]:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for token in tokens:
+            yield Token(token, decoder.decode(self._piece(token)))
 
     def _piece(self, token: int) -> bytes:
         room = 256
@@ -216,6 +226,11 @@ class LlamaRunner:
                 "every text.",
                 hint="Give it tokens, or make the tokenizer with byte_fallback.",
             )
+
+    def _check_prompt(self, given: Sequence[int], most: int) -> None:
+        self._check_tokens(np.asarray(given, np.int64))
+        if not given or most < 1:
+            raise BadRequest("There is nothing to go on from.", hint="Write a prompt first.")
 
     def _check_tokens(self, tokens: np.ndarray) -> None:
         if tokens.size and not 0 <= tokens.min() <= tokens.max() < self.vocabulary_size:
