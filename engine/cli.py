@@ -128,6 +128,13 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         metavar="cold,…",
         help=f"what to find beside the times: {', '.join(studies())}",
     )
+    run.add_argument(
+        "--prompt-tokens",
+        type=arguments.positive,
+        default=0,
+        metavar="N",
+        help="a length of prompt to time tokens at (--also tokens), beside 512",
+    )
     run.add_argument("--report", type=Path, metavar="FILE", help="the report as JSON")
     run.set_defaults(command=_run)
 
@@ -195,6 +202,7 @@ def _three_jobs(
             one_thread_too=asked.one_thread_too,
             failures=failures,
             studies=asked.also,
+            prompt_tokens=asked.prompt_tokens,
         ),
     )
     return measured["report_id"], failures

@@ -6,7 +6,7 @@ import streamlit as st
 
 import engine
 from engine import JobState, MeasureRequest, Model
-from pages.components import job, live, picker, shell, state, submission
+from pages.components import extent, job, live, picker, shell, state, submission
 
 shell.guard()
 
@@ -15,28 +15,6 @@ PRESETS = {
     "standard": "12 rounds, or 8 when nothing is open; some minutes. The default for a decision.",
     "rigorous": "24 rounds and a control that tells the noise of this machine. To publish.",
 }
-
-
-def extent() -> tuple[list[int], int, bool]:
-    """Batch sizes, threads, and whether one thread is measured beside them."""
-    batches = st.multiselect("Batch sizes", [1, 2, 4, 8, 16, 32], default=[1])
-    cores, usual = engine.cores(), engine.worker_threads()
-    threads = st.number_input("Threads, the same for every format", 1, cores, usual)
-    alone_too = cores > 1 and st.checkbox(
-        "Also with one thread on one CPU: the steadier figure, in twice the time"
-    )
-    return batches, int(threads), alone_too
-
-
-def beside(model: Model) -> tuple[str, ...]:
-    """What to find beside the times, as far as it can be found of this model."""
-    found = engine.list_studies().values()
-    fitting = [study for study in found if study.fits(model.artifact) is None]
-    return tuple(
-        study.name
-        for study in fitting
-        if st.checkbox(study.title, key=f"{state.STUDY}{study.name}", help=study.about)
-    )
 
 
 def form(model: Model) -> None:
@@ -73,9 +51,9 @@ def form(model: Model) -> None:
             horizontal=False,
         )
         with st.expander("Batch sizes and threads"):
-            batches, threads, alone_too = extent()
+            batches, threads, alone_too = extent.machine()
         with st.expander("Also find out"):
-            studies = beside(model)
+            studies, prompt_tokens = extent.beside(model)
         if st.form_submit_button("Measure", type="primary"):
             if not (chosen or alone) or not batches:
                 st.error("Pick at least one artifact and one batch size.")
@@ -88,6 +66,7 @@ def form(model: Model) -> None:
                 threads=threads,
                 one_thread_too=alone_too,
                 studies=studies,
+                prompt_tokens=prompt_tokens,
                 advice=engine.advice_for(model, state.answers()),
                 failures={
                     artifact.target.key: found.sentence

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from engine.bench.observations import BatchSweep, ColdStart, LargestBatch, LoadRun, Roofline
+from engine.bench.observations import (
+    BatchSweep,
+    ColdStart,
+    EnergyLoad,
+    LargestBatch,
+    LoadRun,
+    Roofline,
+    Writing,
+)
 from engine.types import Scalar
 
 
@@ -61,7 +69,8 @@ class Variant:
 class MeasurePlan:
     """What is measured, in which order: ``order[r]`` lists the variant keys of round *r*.
 
-    ``studies`` names what is found beside the times (``engine.bench.studies``).
+    ``studies`` names what is found beside the times (``engine.bench.studies``). ``prompt_tokens``
+    is a length that the person asked for, where tokens are timed; 0 for none.
     """
 
     preset: Preset
@@ -70,6 +79,7 @@ class MeasurePlan:
     seed: int
     protocol: str = "MDP-1"
     studies: tuple[str, ...] = ()
+    prompt_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,4 +262,6 @@ class Measurement:
     clients: tuple[LoadRun, ...] = ()
     largest: tuple[LargestBatch, ...] = ()
     roofline: tuple[Roofline, ...] = ()
+    energy: tuple[EnergyLoad, ...] = ()
+    tokens: tuple[Writing, ...] = ()
     study_failures: Mapping[str, str] = field(default_factory=dict)

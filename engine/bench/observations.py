@@ -130,3 +130,55 @@ class Roofline:
     int8_gops: float
     memory_gbs: float
     cache_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """One fresh process of a language model, writing after a prompt of one length again and again.
+
+    ``keeps``: it keeps what it has read; else every token reads the whole text again. ``manner``
+    says by what. Nanoseconds: ``first_ns`` by repetition, from the prompt until the first token was
+    known, ``next_ns`` from each token to the next; ``warmup_ns`` is the process's very first token.
+    Kernel peaks in bytes: after the import alone, and while writing; ``anon_bytes`` and
+    ``file_bytes`` are what was resident at the end.
+    """
+
+    variant: str
+    prompt_tokens: int
+    keeps: bool
+    manner: str
+    import_ns: int
+    load_ns: int
+    warmup_ns: int
+    first_ns: tuple[int, ...]
+    next_ns: tuple[tuple[int, ...], ...]
+    imported_bytes: int
+    peak_bytes: int
+    anon_bytes: int
+    file_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the counters of energy had risen to, in µJ each, so many ns after the first reading."""
+
+    at_ns: int
+    risen_uj: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyLoad:
+    """The energy of one process under steady load, and of the machine at rest just before.
+
+    ``counters`` names what was read. ``inferences`` took ``load_ns`` together; ``load`` are the
+    readings within that time, ``idle`` those before the process was started. ``others_cpus``: how
+    many CPUs other processes kept busy under load, None where the kernel does not say.
+    """
+
+    variant: str
+    counters: tuple[str, ...]
+    inferences: int
+    load_ns: int
+    idle: tuple[Reading, ...]
+    load: tuple[Reading, ...]
+    others_cpus: float | None

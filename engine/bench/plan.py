@@ -59,7 +59,12 @@ Standard and rigorous reach a p99 (662) where they go to their end."""
 
 
 def make_plan(
-    variants: tuple[Variant, ...], preset_name: str, *, seed: int, studies: tuple[str, ...] = ()
+    variants: tuple[Variant, ...],
+    preset_name: str,
+    *,
+    seed: int,
+    studies: tuple[str, ...] = (),
+    prompt_tokens: int = 0,
 ) -> MeasurePlan:
     """The plan of a measurement. Raises BadRequest for an unknown preset or no variants."""
     if preset_name not in PRESETS:
@@ -81,6 +86,7 @@ def make_plan(
         order=rounds(keys, preset.rounds, seed),
         seed=seed,
         studies=studies,
+        prompt_tokens=prompt_tokens,
     )
 
 

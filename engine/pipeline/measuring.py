@@ -35,7 +35,13 @@ def measure(steps: Steps, request: MeasureRequest) -> dict[str, Any]:
         artifacts[artifact.id] = artifact
         verifications[artifact.id] = verification
     variants = _variants(model, tuple(artifacts.values()), request)
-    plan = make_plan(variants, request.preset, seed=SEED, studies=studies.checked(request.studies))
+    plan = make_plan(
+        variants,
+        request.preset,
+        seed=SEED,
+        studies=studies.checked(request.studies),
+        prompt_tokens=request.prompt_tokens,
+    )
     here = host_id()
     floor = store.findings.load(here, FLOOR, NoiseFloor)
     measurement = session.run(steps, plan, artifacts, model.artifact.signature, floor)

@@ -62,7 +62,7 @@ class MeasureRequest:
 
     ``threads``: as many for all, the cores of this machine without. ``one_thread_too``: a second
     figure of everything, with one thread kept on one CPU. ``studies``: what to find beside the
-    times, by name.
+    times, by name. ``prompt_tokens``: a length of prompt to time tokens at, beside 512; 0 for none.
     """
 
     model_id: str
@@ -74,6 +74,7 @@ class MeasureRequest:
     advice: Advice | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
     studies: tuple[str, ...] = ()
+    prompt_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,8 @@ def _command(
     threads = {v.threads for v in variants}
     line += ["--threads", str(max(threads)), *(["--one-thread-too"] if len(threads) > 1 else [])]
     line += ["--also", ",".join(measurement.plan.studies)] if measurement.plan.studies else []
+    own = measurement.plan.prompt_tokens
+    line += ["--prompt-tokens", str(own)] if own else []
     line += ["--report", "out.json"]
     return shlex.join(line)
 

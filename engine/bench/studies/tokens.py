@@ -48,20 +48,23 @@ STUDY = Study(
 
 
 def run(bench: Bench) -> tuple[Writing, ...]:
-    """Every variant in turn, process by process; the original first, since it sets the length."""
+    """Every variant in turn; the original first, since a prompt is as long as that one takes."""
     if why := fits(_original(bench)):
         for variant in bench.variants:
             bench.leave_out(variant, why)
     found: list[Writing] = []
-    longest, most, cap_s = 0, 0, bench.plan.preset.cap_s
+    taken: dict[int, int] = {}
+    most, cap_s = 0, bench.plan.preset.cap_s
     for process in range(PROCESSES):
-        for own in dict.fromkeys((0, bench.plan.prompt_tokens)):
+        for length in dict.fromkeys((PROMPT, bench.plan.prompt_tokens or PROMPT)):
             for variant in _alone(bench.variants)[:: -1 if process % 2 else 1]:
-                asked = {"prompt_tokens": own or longest, "most": most, "cap_s": cap_s}
+                asked: dict[str, Any] = {"most": most, "cap_s": cap_s, "fixed": length in taken}
+                asked["prompt_tokens"] = taken.get(length, length)
                 answer = bench.observe(variant, asked, Limits(wall_s=_WALL_S))
                 if answer is not None:
                     found.append(parse(Writing, answer["tokens"]))
-                    longest, most = longest or found[-1].prompt_tokens, answer["most"]
+                    taken.setdefault(length, found[-1].prompt_tokens)
+                    most = answer["most"]
     return tuple(found)
 
 
@@ -135,14 +138,15 @@ def _prompt(
 ) -> tuple[list[int], int]:
     """Seeded tokens, the same for every variant, and how many there may be after them.
 
-    Where the request names neither, they fill what the model sees at once. Raises UnsupportedModel
-    where the length that was asked for leaves no room.
+    A length that is not fixed is cut to what the model sees at once. Raises UnsupportedModel where
+    a fixed one leaves no room.
     """
     sees = language.context_of(artifact, runner)
     most = request["most"] or min(MOST, max(2, sees // 4))
-    length = request["prompt_tokens"] or min(PROMPT, sees - most)
-    known = hasattr(runner, "context_length") or artifact.format == "torch"
-    if known and length + most > sees:
+    length = int(request["prompt_tokens"])
+    if not request["fixed"]:
+        length = max(1, min(length, sees - most))
+    elif length + most > sees and (hasattr(runner, "context_length") or artifact.format == "torch"):
         raise UnsupportedModel(
             f"It sees {sees} tokens at once; a prompt of {length} and {most} more are too many.",
             hint=f"Ask for a prompt of at most {sees - most} tokens.",

@@ -52,7 +52,9 @@ class _Row:
 
     def writing(self) -> str:
         """Tokens a second after the first."""
-        return _rate([_S / fmean(ns for steps in one.next_ns for ns in steps) for one in self.found])
+        return _rate(
+            [_S / fmean(ns for steps in one.next_ns for ns in steps) for one in self.found]
+        )
 
 
 def section(report: Report) -> Section | None:
@@ -65,7 +67,11 @@ def section(report: Report) -> Section | None:
         _Row(variant, length, own)
         for length in lengths
         for variant in variant_figures(report)
-        if (own := tuple(w for w in written if (w.variant, w.prompt_tokens) == (variant.key, length)))
+        if (
+            own := tuple(
+                w for w in written if (w.variant, w.prompt_tokens) == (variant.key, length)
+            )
+        )
     ]
     if not rows:
         return None

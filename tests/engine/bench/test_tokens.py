@@ -151,14 +151,16 @@ def test_every_artifact_writes_alone_after_both_lengths(
         assert one.peak_bytes >= one.anon_bytes > 0
 
 
-def test_a_prompt_that_leaves_no_room_is_refused_in_words(
+def test_a_prompt_is_as_long_as_the_original_takes_and_others_have_to_take_it(
     eager: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokens, "PROCESSES", 1)
-    found = studied({"original": eager}, InProcess(tmp_path), own=60)
-    assert [one.prompt_tokens for one in found.tokens] == [48]
-    said = found.study_failures["tokens: original-1"]
-    assert "sees 64 tokens at once; a prompt of 60 and 16 more" in said
+    short = models.language_model(tmp_path / "short", max_position_embeddings=32)
+    found = studied({"original": eager, "short": short}, InProcess(tmp_path), own=60)
+    assert [one.prompt_tokens for one in found.tokens] == [48, 48]
+    said = found.study_failures["tokens: short-1"]
+    assert "sees 32 tokens at once; a prompt of 48 and 16 more" in said
+    assert list(found.study_failures) == ["tokens: short-1"]
 
 
 def test_what_is_no_language_model_is_left_out_with_the_reason(tmp_path: Path) -> None:
