@@ -12,7 +12,7 @@ from engine.bench import power
 from engine.bench.clock import timed_calls, without_gc
 from engine.bench.environment import Watch
 from engine.bench.model import Preset, Variant
-from engine.bench.observations import Load, Reading
+from engine.bench.observations import EnergyLoad, Reading
 from engine.bench.power import Counter, Log, NoEnergy
 from engine.bench.studies import Bench, Study
 from engine.bench.subject import subject_of
@@ -30,7 +30,7 @@ IDLE_S, LOAD_S = 10.0, 30.0
 _WALL_S = 600.0
 
 
-def run(bench: Bench) -> tuple[Load, ...]:
+def run(bench: Bench) -> tuple[EnergyLoad, ...]:
     """The machine at rest, then one process under steady load; three times, in turn.
 
     Counters are read here and not in the worker: they tell of the whole machine, which is none of
@@ -51,7 +51,7 @@ def run(bench: Bench) -> tuple[Load, ...]:
     return tuple(found)
 
 
-def _one(bench: Bench, variant: Variant, read: Sequence[Counter]) -> Load | None:
+def _one(bench: Bench, variant: Variant, read: Sequence[Counter]) -> EnergyLoad | None:
     try:
         with Log(read) as log:
             time.sleep(IDLE_S)
@@ -64,7 +64,7 @@ def _one(bench: Bench, variant: Variant, read: Sequence[Counter]) -> Load | None
     if answer is None:
         return None
     begin, end = answer["begin_ns"], answer["end_ns"]
-    return Load(
+    return EnergyLoad(
         variant=variant.key,
         counters=tuple(counter.name for counter in read),
         inferences=answer["inferences"],

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from engine.bench import stats
-from engine.bench.observations import Load, Reading
+from engine.bench.observations import EnergyLoad, Reading
 from engine.reports import words
 from engine.reports.model import Report
 from engine.reports.sections.model import Section
@@ -67,7 +67,7 @@ def section(report: Report) -> Section | None:
     )
 
 
-def spent(load: Load, at: int) -> Spent | None:
+def spent(load: EnergyLoad, at: int) -> Spent | None:
     """By the counter in the place ``at``; None with fewer than two readings of load or rest."""
     idle, loaded = _watts(load.idle, at), _watts(load.load, at)
     if idle is None or loaded is None:
