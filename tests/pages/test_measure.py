@@ -12,8 +12,9 @@ from engine import ImportRequest, JobState, registry, store
 from engine.jobs import waiting
 from engine.jobs.steps import DirectSteps
 from engine.pipeline import import_model
-from pages.components import live
+from pages.components import live, state
 from tests.conftest import Library, ignore
+from tests.gguf_files import write_llama
 from tests.models import onnx_model
 from tests.pages.conftest import OpenPage, click, words
 
@@ -44,6 +45,30 @@ def test_a_model_that_reaches_nothing_is_measured_alone(
     click(app, "Measure")
     assert not app.exception
     assert store.jobs.load(app.query_params["job"]).kind == "measure"
+
+
+def test_a_language_model_is_asked_for_tokens_at_a_length_of_its_own(
+    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_open_edges", lambda *_: ())
+    path = write_llama(tmp_path / "model.gguf")
+    kept = engine.save_upload("model.gguf", path.read_bytes())
+    brought = import_model(DirectSteps("import", ignore), ImportRequest("upload", kept.id))
+    app = open_page("measure", model=brought["model_id"])
+    app.checkbox(key=f"{state.STUDY}tokens").check()
+    own = next(box for box in app.number_input if box.label.startswith("Length of your own"))
+    own.set_value(40)
+    click(app, "Measure")
+    assert not app.exception
+    request = store.jobs.load(app.query_params["job"]).request
+    assert request["studies"] == ["tokens"]
+    assert request["prompt_tokens"] == 40
+
+
+def test_no_length_is_asked_of_what_reads_no_tokens(open_done: OpenPage, library: Library) -> None:
+    app = open_done("measure", model=library.model_id)
+    assert not [box for box in app.number_input if "prompts" in box.label]
+    assert f"{state.STUDY}tokens" not in [box.key for box in app.checkbox]
 
 
 def growing() -> dict[str, Any]:

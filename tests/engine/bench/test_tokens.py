@@ -16,9 +16,11 @@ from engine.bench.studies import tokens
 from engine.bench.writing import FEWEST, Rereads, Written, count_for, write
 from engine.data.drawn import DrawnSamples
 from engine.errors import BadRequest
+from engine.formats.gguf.about import read_signature
 from engine.types import Artifact, Change, Generates, RunnerOptions
 from tests import models
 from tests.engine.bench.test_session import InProcess
+from tests.gguf_files import write_llama
 
 TINY = Preset("tiny", 1, 0, 1, 0.0, 2, 0.0, 0.05, 1)
 PROMPT = [1, 17, 140, 23, 9]
@@ -161,6 +163,20 @@ def test_a_prompt_is_as_long_as_the_original_takes_and_others_have_to_take_it(
     said = found.study_failures["tokens: short-1"]
     assert "sees 32 tokens at once; a prompt of 48 and 16 more" in said
     assert list(found.study_failures) == ["tokens: short-1"]
+
+
+def test_llama_cpp_is_timed_by_its_own_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "PROCESSES", 1)
+    path = write_llama(tmp_path / "model.gguf")
+    found = studied(
+        {"original": models.artifact("gguf", path, read_signature(path))}, InProcess(tmp_path)
+    )
+    assert found.study_failures == {}
+    (one,) = found.tokens
+    assert (one.prompt_tokens, one.keeps) == (48, True)
+    assert one.manner == "llama.cpp, keys and values kept in F32"
 
 
 def test_what_is_no_language_model_is_left_out_with_the_reason(tmp_path: Path) -> None:

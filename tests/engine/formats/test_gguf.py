@@ -23,7 +23,15 @@ from engine.formats.gguf.quantize import fallbacks
 from engine.formats.gguf.runner import LlamaRunner
 from engine.options import choices
 from engine.registry import Conversion
-from engine.types import Artifact, Caching, RunnerOptions, Sampling, Signature, TensorSpec
+from engine.types import (
+    Artifact,
+    Caching,
+    Generates,
+    RunnerOptions,
+    Sampling,
+    Signature,
+    TensorSpec,
+)
 from engine.verify.inputs import feed
 from tests import models
 from tests.gguf_files import U32, write_llama
@@ -233,6 +241,21 @@ def test_answers_come_as_they_are_made(talker: LlamaRunner) -> None:
         stream.close()
         tokens = list(talker.generate(PROMPT, 5, stop_at_end=False))
     assert tokens[0] == first and len(tokens) == 5
+
+
+def test_so_many_tokens_as_are_asked_for_are_written(talker: LlamaRunner) -> None:
+    heard: list[int] = []
+    with talker:
+        assert isinstance(talker, Generates)
+        assert talker.manner == "llama.cpp, keys and values kept in F32"
+        given = talker.tokenize(PROMPT)
+        talker.write(given, 7, heard.append)
+        answer = [token.id for token in talker.generate(given, 7, stop_at_end=False)]
+        with pytest.raises(BadRequest, match="at most 64 tokens; it was given 65"):
+            talker.write(given, 65 - len(given), heard.append)
+        with pytest.raises(BadRequest, match="nothing to go on from"):
+            talker.write([], 3, heard.append)
+    assert heard == answer
 
 
 def test_a_seed_repeats_an_answer(talker: LlamaRunner) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,9 +16,17 @@ from tests.engine.reports.made import SIGNATURE, report
 
 
 def command(
-    tmp_path: Path, kind: str, facts: dict[str, str], failures: dict[str, str], made: str = ""
+    tmp_path: Path,
+    kind: str,
+    facts: dict[str, str],
+    failures: dict[str, str],
+    made: str = "",
+    **planned: Any,
 ) -> list[str]:
-    """The arguments after ``python -m engine`` for a model and what was asked of it."""
+    """The arguments after ``python -m engine`` for a model and what was asked of it.
+
+    ``planned`` are fields of the plan.
+    """
     original = Artifact("o", "torch", tmp_path / "net.pt", "ab" * 32, 1, SIGNATURE)
     others = tuple(
         Artifact(name, name, tmp_path / name, "cd" * 32, 1, SIGNATURE) for name in made.split()
@@ -32,7 +42,7 @@ def command(
         verifications={},
         qualities={},
         failures=failures,
-        measurement=measurement,
+        measurement=replace(measurement, plan=replace(measurement.plan, **planned)),
         advice=None,
         preset="quick",
     )
@@ -78,3 +88,14 @@ def test_it_asks_for_all_that_was_asked_for(
     (tmp_path / "net.pt").touch()
     words[words.index("--model") + 1] = str(tmp_path / "net.pt")
     assert _parser().parse_args(words).to == tuple(map(Target, asked.split(",")))
+
+
+def test_it_asks_for_the_same_studies_at_the_same_length(tmp_path: Path) -> None:
+    (tmp_path / "net.pt").touch()
+    asked: dict[str, Any] = {"studies": ("energy", "tokens"), "prompt_tokens": 200}
+    words = command(tmp_path, "state_dict", {"Architecture": "digits"}, {}, "onnx", **asked)
+    words[words.index("--model") + 1] = str(tmp_path / "net.pt")
+    found = _parser().parse_args(words)
+    assert (found.also, found.prompt_tokens) == (("energy", "tokens"), 200)
+    plain = command(tmp_path, "state_dict", {"Architecture": "digits"}, {}, "onnx")
+    assert "--prompt-tokens" not in plain
