@@ -17,7 +17,7 @@ from engine.reports.sections.model import Plot, Section, Series
 from engine.reports.tables import Table
 from engine.reports.variants import VariantFigures, variant_figures
 
-PLACE = 40
+PLACE = 44
 _MS, _S, _MIB = 1e6, 1e9, 1024**2
 _HOW = (
     "Greedy, one text at a time, seeded tokens, and so many as were planned whatever they are: an "
