@@ -2,6 +2,7 @@
 
 python -m benchmarks [name …]
 python -m benchmarks fidelity [part …] [--minutes N]
+python -m benchmarks load [--minutes N]
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import sys
 
 import benchmarks
 
-LONG = ("examples", "fidelity", "llama7b", "observer", "passes")
+LONG = ("examples", "fidelity", "llama7b", "load", "observer", "passes")
 """Run by name alone: much disk, or most of an hour, and the README's tables renewed."""
+ASKED = ("fidelity", "load")
+"""Those that can be told more."""
 
 
 def main() -> None:
@@ -23,8 +26,8 @@ def main() -> None:
         for entry in pkgutil.iter_modules(benchmarks.__path__)
         if not entry.name.startswith("_") and entry.name not in ("served", "strangers")
     ]
-    if sys.argv[1:2] == ["fidelity"]:
-        importlib.import_module("benchmarks.fidelity").main(sys.argv[2:])
+    if sys.argv[1:2] and sys.argv[1] in ASKED:
+        importlib.import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])
         return
     for name in sys.argv[1:] or [name for name in known if name not in LONG]:
         if name not in known:

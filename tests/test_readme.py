@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from benchmarks import passes
+from benchmarks import load, passes
 from tests.hostile.case import corpus
 from tests.hostile.parsers import PARSERS
 
@@ -21,6 +21,12 @@ def test_the_passes_table_is_what_was_measured() -> None:
     for name in passes.MODELS:
         assert any(row[2] for row in found[name]["cells"]), f"nothing was measured for {name}"
         assert passes.markdown(name, found[name]) in text
+
+
+def test_the_load_table_is_what_was_measured() -> None:
+    found = json.loads(load.KEPT.read_text())
+    assert found["passed"] and found["minutes"] >= load.WHOLE_MINUTES
+    assert load.table(found) in README.read_text()
 
 
 def test_security_counts_what_there_is() -> None:

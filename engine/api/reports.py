@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from urllib.parse import quote
 
 import anyio.to_thread
@@ -19,6 +20,8 @@ from engine.errors import NotFound
 from engine.reports.export import export_csv, export_json, export_markdown
 from engine.reports.model import Report
 from engine.reports.render import export_html, page_html
+from engine.settings import settings
+from engine.store.shares import Share
 
 _PRIVATE = {
     "Cache-Control": "no-store",
@@ -98,7 +101,14 @@ async def shared(request: Request) -> Response:
 
 def _snapshot(token: str) -> str:
     """The page behind a token, with the way to the live one. Raises NotFound."""
-    report, share = store.shares.find(token)
+    share = store.shares.opened(token)
+    return _drawn(settings().database_url, token, replace(share, views=0))
+
+
+@lru_cache(maxsize=4)
+def _drawn(database_url: str, token: str, share: Share) -> str:
+    """The page of a snapshot, drawn once: its report never changes, and hundreds may look at it."""
+    report = store.shares.snapshot(share)
     return page_html(report, share, interactive=f"/report?share={quote(token, safe='')}")
 
 

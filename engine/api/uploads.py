@@ -11,9 +11,12 @@ that comes too slowly is cut with 408. What has arrived is kept.
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import anyio.to_thread
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -25,12 +28,18 @@ from engine.errors import UploadError
 from engine.records import dump
 from engine.sources import tickets, uploads
 
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
 PREFIX = "/api/v1/uploads"
 TUS = {"Tus-Resumable": "1.0.0", "Cache-Control": "no-store"}
 _BATCH = 4 << 20
 """Bytes gathered before a thread writes them: few hops, flat memory."""
 _BODY_LIMIT = 8192
 _TURNS = Turns()
+_AT_THE_DISK = 8
+_chunks: RunVar[anyio.Lock] = RunVar("chunks")
+_disk: RunVar[CapacityLimiter] = RunVar("disk")
 
 
 @answering
@@ -83,14 +92,15 @@ async def _receive(request: Request, part: uploads.Appender, here: int) -> int:
             async for chunk in request.stream():
                 pace.came(len(chunk))
                 batch += chunk
-                if len(batch) >= _BATCH:
-                    with pace.stopped():
-                        here = await anyio.to_thread.run_sync(part.write, batch)
-                    batch = bytearray()
+                with pace.stopped():
+                    await _after_the_others()
+                    if len(batch) >= _BATCH:
+                        here = await _at_the_disk(part.write, batch)
+                        batch = bytearray()
     except ClientDisconnect as error:
         cut = error
     if batch:
-        here = await anyio.to_thread.run_sync(part.write, batch)
+        here = await _at_the_disk(part.write, batch)
     if cut:
         raise UploadError(
             "The connection was cut.", status=400, hint="Ask for the offset with HEAD and resume."
@@ -99,12 +109,33 @@ async def _receive(request: Request, part: uploads.Appender, here: int) -> int:
     return here
 
 
+async def _after_the_others() -> None:
+    """One chunk of all uploads for every round of the event loop.
+
+    Pages send a message a round: were a chunk of each upload taken between two of them, pages would
+    come to a stand under many uploads. What is not taken stays with its sender (flow control).
+    """
+    lock = _chunks.get(None)
+    if lock is None:
+        _chunks.set(lock := anyio.Lock())
+    async with lock:
+        await anyio.sleep(0)
+
+
+async def _at_the_disk(work: Callable[[Given], Made], given: Given) -> Made:
+    """In a thread, with few beside it: what waits for the disk may not take pages their threads."""
+    limiter = _disk.get(None)
+    if limiter is None:
+        _disk.set(limiter := CapacityLimiter(_AT_THE_DISK))
+    return await anyio.to_thread.run_sync(work, given, limiter=limiter)
+
+
 @answering
 async def complete(request: Request) -> Response:
     """Check and finish: 200 with the sha256 that was found."""
     upload_id = request.path_params["id"]
     try:
-        upload = await anyio.to_thread.run_sync(uploads.complete, upload_id)
+        upload = await _at_the_disk(uploads.complete, upload_id)
     finally:
         _TURNS.end(upload_id)
     return JSONResponse(dump(upload), headers=TUS)

@@ -172,6 +172,8 @@ def _external(tensor: Any) -> External:
     said = dict(entries)
     if len(said) != len(entries) or not set(said) <= _KEYS or "location" not in said:
         raise _refused(tensor.name, "describes its external data in an unknown way")
+    if not all(isinstance(value, str) for value in said.values()):  # bytes that are no UTF-8
+        raise _refused(tensor.name, "describes its external data in what is no text")
     for key in ("offset", "length"):
         if key in said and not (said[key].isascii() and said[key].isdigit()):
             raise _refused(tensor.name, f"declares the {key} {said[key][:20]!r}")
@@ -241,7 +243,7 @@ def _size_of_plain_file(item: External, folder: Path) -> int:
         target = folder.joinpath(*parts[:depth])
         try:
             info = os.lstat(target)
-        except (FileNotFoundError, NotADirectoryError) as error:
+        except OSError as error:  # a name that is too long, too
             raise InvalidModel(
                 f"The external data {item.location[:60]!r} is missing beside the graph.",
                 hint="Put every file of the model into the zip.",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
-from dataclasses import dataclass
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from threading import Lock
 
 import sqlalchemy as sa
 
@@ -21,6 +25,7 @@ from engine.store.database import now, transaction
 from engine.store.schema import share as table
 
 _LONGEST_DAYS = 3650
+_WRITTEN_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +86,22 @@ def create(report: Report, days: int | None) -> NewShare:
 
 
 def find(token: str) -> tuple[Report, Share]:
-    """The snapshot behind a token and its share; counts a view.
+    """The snapshot behind a token and its share, this view counted.
 
     Raises NotFound, alike in every bad case.
     """
+    share = opened(token)
+    return snapshot(share), share
+
+
+def opened(token: str) -> Share:
+    """The share behind a token, this view counted. Raises NotFound, alike in every bad case."""
     opens = sa.and_(
         table.c.token_sha256 == _digest(token),
         table.c.revoked_at.is_(None),
         sa.or_(table.c.expires_at.is_(None), table.c.expires_at > now()),
     )
     with transaction() as connection:
-        connection.execute(sa.update(table).where(opens).values(views=table.c.views + 1))
         row = connection.execute(sa.select(*_COLUMNS).where(opens)).one_or_none()
     if row is None:
         raise NotFound(
@@ -99,12 +109,54 @@ def find(token: str) -> tuple[Report, Share]:
             hint="Ask whoever sent it for a new one.",
         )
     share = Share(*row)
-    return _snapshot(settings().database_url, share.id), share
+    return replace(share, views=share.views + _views(settings().database_url).one_more(share.id))
+
+
+def snapshot(share: Share) -> Report:
+    """The frozen report of a share that is open; whoever asks has been let in already."""
+    return _snapshot(settings().database_url, share.id)
+
+
+class _Views:
+    """Views that are not written yet. To write each at once is a wait for the disk, and a link may
+    be opened by hundreds; what a process has not written when it ends is not counted."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waiting: Counter[str] = Counter()
+        self._written = -math.inf
+
+    def one_more(self, share_id: str) -> int:
+        """Count one; gives how many the database does not know of yet, or did not until now."""
+        with self._lock:
+            self._waiting[share_id] += 1
+            here = self._waiting[share_id]
+            due = time.monotonic() - self._written > _WRITTEN_EVERY_S
+        if due:
+            self.write()
+        return here
+
+    def write(self) -> None:
+        """Let the database know of all of them."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, Counter()
+            self._written = time.monotonic()
+        if not waiting:
+            return
+        with transaction() as connection:
+            for share_id, count in waiting.items():
+                change = sa.update(table).where(table.c.id == share_id)
+                connection.execute(change.values(views=table.c.views + count))
+
+
+@lru_cache(maxsize=4)
+def _views(database_url: str) -> _Views:
+    """Those of one database."""
+    return _Views()
 
 
 @lru_cache(maxsize=4)
 def _snapshot(database_url: str, share_id: str) -> Report:
-    """The frozen document of a share that is open; whoever asks has been let in already."""
     with transaction() as connection:
         chosen = sa.select(table.c.document).where(table.c.id == share_id)
         return migrations.load(connection.execute(chosen).scalar_one())
@@ -112,6 +164,7 @@ def _snapshot(database_url: str, share_id: str) -> Report:
 
 def of_report(report_id: str) -> tuple[Share, ...]:
     """Every share of a report that whoever asks made, newest first."""
+    _views(settings().database_url).write()
     query = (
         sa.select(*_COLUMNS)
         .where(table.c.report_id == report_id)
