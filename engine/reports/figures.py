@@ -71,11 +71,12 @@ def figures(report: Report) -> Figures:
     blocks = block_figures(report)
     beside = references(report, variants)
     checked = promises(report, variants)
+    shown = sections(report)
     return Figures(
         headline=headline(report, variants, claim),
         recommendation=claim,
         warnings=_warnings(report, variants),
-        failures=_failures(report),
+        failures=_failures(report, shown),
         variants=variants,
         blocks=blocks,
         references=beside,
@@ -93,12 +94,16 @@ def figures(report: Report) -> Figures:
         tradeoff=tradeoff(report, variants),
         promises=checked,
         promise_table=promise_table(checked),
-        sections=sections(report),
+        sections=shown,
     )
 
 
-def _failures(report: Report) -> dict[str, str]:
-    """What was asked for and did not come about, by the name a person knows it by."""
+def _failures(report: Report, shown: tuple[Section, ...]) -> dict[str, str]:
+    """What was asked for and did not come about, by the name a person knows it by.
+
+    What a study has no figures of stands in its section, where there is one.
+    """
+    own = {section.name for section in shown}
     failed = {_asked(key): why for key, why in report.failures.items()}
     if report.measurement is not None:
         labels = {v.key: v.label for v in report.measurement.plan.variants}
@@ -108,7 +113,8 @@ def _failures(report: Report) -> dict[str, str]:
             failed[f"{labels.get(key, key)}, memory"] = why
         for key, why in report.measurement.study_failures.items():
             study, _, variant = key.partition(": ")
-            failed[f"{labels.get(variant, variant)}, {study}"] = why
+            if study not in own:
+                failed[f"{labels.get(variant, variant)}, {study}"] = why
     return failed
 
 

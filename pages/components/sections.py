@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -13,24 +14,36 @@ from pages.components.table import Tabular
 from pages.components.text import plain
 
 _LIMIT = "#7A8590"
+_MOST_DOUBLINGS, _MOST_TICKS = 11, 7
 _WIDE = 60.0
 """Times as much from one end to the other: above, only powers of ten are ticks."""
 
 
 def show(found: tuple[Section, ...], report_id: str, *, dark: bool) -> None:
-    """A heading, what is seen, the plots with their table beneath, and what limits it."""
+    """One after the other; what is for those who doubt the rest stays closed until it is opened."""
     for section in found:
-        st.subheader(section.title, anchor=section.name)
-        st.caption(plain(section.caption))
-        drawn = _kept(report_id, dark, section.table.rows, section)
-        for index, chart in enumerate(drawn):
-            last = index == len(drawn) - 1
-            behind = f"The figures of {section.title.lower()}" if last else ""
-            charts.draw(chart, f"{section.name}-{index}", behind=behind)
-        if not drawn:
-            table.grid(table.of_text(section.table))
-        if section.table.note or section.notes:
-            st.caption("\n\n".join(map(plain, filter(None, (section.table.note, *section.notes)))))
+        if section.folded:
+            with st.expander(section.title, key=f"{section.name}-open", on_change="rerun") as box:
+                if box.open:
+                    _draw(section, report_id, dark=dark)
+        else:
+            st.subheader(section.title, anchor=section.name)
+            _draw(section, report_id, dark=dark)
+
+
+def _draw(section: Section, report_id: str, *, dark: bool) -> None:
+    """What is seen, the plots with their table beneath, and what limits it."""
+    st.caption(plain(section.caption))
+    drawn = _kept(report_id, dark, section.table.rows, section)
+    for index, chart in enumerate(drawn):
+        last = index == len(drawn) - 1
+        # A fold in a fold cannot be opened, so that a folded section shows its table at once.
+        behind = f"The figures of {section.title.lower()}" if last and not section.folded else ""
+        charts.draw(chart, f"{section.name}-{index}", behind=behind)
+    if section.folded or not drawn:
+        table.grid(table.of_text(section.table))
+    if section.table.note or section.notes:
+        st.caption("\n\n".join(map(plain, filter(None, (section.table.note, *section.notes)))))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -85,26 +98,30 @@ def _mode(one: Series) -> str:
 
 
 def _scale(figure: go.Figure, plot: Plot) -> None:
-    """Logarithmic where asked, with the ticks that were measured where these are few."""
+    """From nothing up, or logarithmic where asked, with ticks that have room."""
     for log, update, values in (
         (plot.x_log, figure.update_xaxes, [x for one in plot.series for x in one.x]),
-        (plot.y_log, figure.update_yaxes, [y for one in plot.series for y in one.y if y]),
+        (plot.y_log, figure.update_yaxes, [y for one in plot.series for y in one.y]),
     ):
-        numbers = sorted({float(value) for value in values if value is not None})
-        if not log:
+        numbers = sorted({float(value) for value in values if value})
+        if log and numbers:
+            ticks = _ticks(numbers)
+            update(type="log", tickvals=ticks, ticktext=[f"{tick:,.10g}" for tick in ticks])
+        else:
             update(rangemode="tozero", nticks=6)
-            continue
-        update(type="log", nticks=6)
-        shown = _round(numbers) if plot.kind == "points" else numbers
-        if len(shown) <= 10:
-            update(tickvals=shown, ticktext=[f"{value:,.4g}" for value in shown])
 
 
-def _round(numbers: list[float]) -> list[float]:
-    """Round values over the whole span, few enough for a narrow screen."""
-    steps = (1,) if numbers[-1] > _WIDE * numbers[0] else (1, 2, 5)
-    found = (step * 10.0**power for power in range(-6, 10) for step in steps)
-    return [tick for tick in found if numbers[0] <= tick <= numbers[-1]]
+def _ticks(values: list[float]) -> list[float]:
+    """The values themselves where they are few doublings, else round numbers, few enough."""
+    if len(values) <= _MOST_DOUBLINGS and all(math.log2(value).is_integer() for value in values):
+        return values
+    low, high = values[0] * 0.8, values[-1] * 1.25
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [k * 10.0**power for power in range(-9, 16) for k in steps]
+        shown = [tick for tick in ticks if low <= tick <= high]
+        if len(shown) <= _MOST_TICKS:
+            return shown
+    return shown[:: math.ceil(len(shown) / _MOST_TICKS)]
 
 
 def _whiskers(one: Series, colour: str) -> dict[str, object]:
@@ -153,7 +170,8 @@ def _stacked(figure: go.Figure, plot: Plot, dark: bool) -> charts.Picture:
             yanchor="bottom",
             font={"size": 14, "color": charts.INK[dark]},
         )
-    figure.update_layout(barmode="stack")
     figure.update_yaxes(visible=False, range=[len(names) - 0.6, -0.75])
     figure.update_xaxes(title=plot.x_title, rangemode="tozero", zeroline=False, nticks=6)
-    return charts.laid_out(figure, charts.BAR_PX * len(names) + 110, top=10, legend=True)
+    drawn = charts.laid_out(figure, charts.BAR_PX * len(names) + 110, top=10, legend=True)
+    drawn.update_layout(barmode="stack", legend_traceorder="normal")
+    return drawn

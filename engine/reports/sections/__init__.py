@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -19,9 +20,25 @@ _NOT_ONE = "model"
 
 
 def sections(report: Report) -> tuple[Section, ...]:
-    """Every section that has something to show, in the order of their places."""
+    """Every section that has something to show, in the order of their places.
+
+    Beneath it stands which variants its study could say nothing of, and why.
+    """
     found = (section(report) for section in _makers())
-    return tuple(one for one in found if one is not None)
+    return tuple(_with_failures(one, report) for one in found if one is not None)
+
+
+def _with_failures(section: Section, report: Report) -> Section:
+    if report.measurement is None:
+        return section
+    labels = {v.key: v.label for v in report.measurement.plan.variants}
+    said = " ".join((section.caption, section.table.note, *section.notes))
+    failed = []
+    for key, why in report.measurement.study_failures.items():
+        study, _, variant = key.partition(": ")
+        if study == section.name and why not in said:
+            failed.append(f"{labels.get(variant, variant)}: {why}")
+    return replace(section, notes=(*section.notes, *failed))
 
 
 @cache

@@ -56,6 +56,7 @@ def section(report: Report) -> Section | None:
             "anonymous, file-mapped and shared memory together. PSS counts a page that several "
             "processes share by its share, USS counts none of these.",
         ),
+        folded=True,
     )
 
 

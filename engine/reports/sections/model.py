@@ -45,7 +45,11 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """``name`` is its anchor. ``notes`` stand under the table: what limits what it says."""
+    """``name`` is its anchor, and that of the study it is of.
+
+    ``notes`` stand under the table: what limits what it says. With ``folded`` the page shows it on
+    a click: it is for those who doubt the rest.
+    """
 
     name: str
     title: str
@@ -53,3 +57,4 @@ class Section:
     plots: tuple[Plot, ...]
     table: Table
     notes: tuple[str, ...] = ()
+    folded: bool = False

@@ -42,6 +42,7 @@ def section(report: Report) -> Section | None:
             f"within a process, or something waited more than {words.share(STALL_LIMIT)} of the "
             "time while others used a CPU.",
         ),
+        folded=True,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from engine.bench.observations import ColdStart
 from engine.reports.export import export_markdown
+from engine.reports.figures import figures
 from engine.reports.model import Report
 from engine.reports.render import export_html
 from engine.reports.sections import sections
@@ -62,3 +63,15 @@ def test_exports_hold_the_section() -> None:
     page = export_html(made)
     assert "<h2>Cold start</h2>" in page
     assert page.count("answers first, 680 ms") == 2  # the wide drawing and the narrow one
+
+
+def test_who_failed_in_a_study_is_named_beneath_its_section_once() -> None:
+    made = started(report())
+    assert made.measurement is not None
+    key = made.measurement.plan.variants[2].key
+    failures = {f"cold: {key}": "It does not open.", f"largest: {key}": "It has no room."}
+    made = replace(made, measurement=replace(made.measurement, study_failures=failures))
+    found = figures(made)
+    own = next(one for one in found.sections if one.name == "cold")
+    assert own.notes == ("TorchScript: It does not open.",)
+    assert found.failures == {"TorchScript, largest": "It has no room."}
