@@ -61,8 +61,8 @@ class Login:
     def _role(self, claims: Mapping[str, Any]) -> Role | None:
         """The highest of the roles that the claim's values have."""
         said = claims.get(self.claim)
-        if self.claim == "email" and claims.get("email_verified") is False:
-            said = None  # anybody could have typed it
+        if self.claim == "email" and claims.get("email_verified", True) is not True:
+            said = None  # anybody could have typed it; some providers say so by a text
         values = said if isinstance(said, list) else [said]
         known = (self.roles.get(value.lower()) for value in values if isinstance(value, str))
         given = [role for role in (*known, self.roles.get(ANYONE)) if role is not None]

@@ -109,4 +109,4 @@ for listed in (*found.environment, found.lineage):
     table.folded(listed.caption, listed, f"table-{listed.caption}")
 st.subheader("Repeat it", anchor="repeat")
 st.code(report.reproduce, language="shell", wrap_lines=True)
-st.caption(f"Report {report.id} · {report.created_at} · Assay {plain(report.assay_version)}")
+st.caption(plain(f"Report {report.id} · {report.created_at} · Assay {report.assay_version}"))

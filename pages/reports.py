@@ -69,7 +69,9 @@ for item in found:
             formats = engine.list_formats()
             names = [formats[name].label for name in item.formats if name in formats]
             whose = sharing.whose(item.owner, for_all=item.for_all)
-            st.caption(f"{item.created_at[:16].replace('T', ' ')} UTC · {', '.join(names)}{whose}")
+            st.caption(
+                f"{plain(item.created_at[:16].replace('T', ' '))} UTC · {', '.join(names)}{whose}"
+            )
         if st.button("Open", key=f"open-{item.id}", icon=":material/open_in_new:"):
             st.switch_page(shell.page_path("report"), query_params=state.link(report=item.id))
         if item.own and st.button(

@@ -22,7 +22,7 @@ from engine.errors import (
     UnsafeModel,
     UnsupportedModel,
 )
-from engine.jobs.protocol import EVENTS, LOG, RESULT, Event
+from engine.jobs.protocol import EVENTS, LOG, OUT, RESULT, Event
 
 FOLDER = "_folder"
 """The key under which a result says which task folder it came from."""
@@ -44,7 +44,14 @@ _ERRORS: dict[Reason, type[EngineError]] = {
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
-    """The task's result; None when there is none. Raises the error it ended with, if it did."""
+    """The task's result; None when there is none. Raises the error it ended with, if it did.
+
+    A worker may have put anything in the place of its own folder: what follows reads only below a
+    real one, and grants only such a one to others.
+    """
+    out = folder / OUT
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise _unreadable("its folder was replaced")
     try:
         text = _read(folder / RESULT, _LARGEST_RESULT)
     except FileNotFoundError:
@@ -67,13 +74,15 @@ def made(out: Path, said: object) -> Path:
     elsewhere. Raises TaskFailed: what is published is hashed, measured and given away by us.
     """
     path, home = out / str(said), out.resolve()
-    if home not in path.resolve().parents or ".." in path.parts:
+    if out.is_symlink() or home not in path.resolve().parents or ".." in path.parts:
         raise _unreadable("it names something outside its folder")
     for folder, folders, files in os.walk(path.parent):
         for name in (*folders, *files):
             mode = os.lstat(os.path.join(folder, name)).st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 raise _unreadable("it left a link or a device among its files")
+            if mode & (stat.S_ISUID | stat.S_ISGID):
+                raise _unreadable("it left a file that would run as somebody else")
     return path
 
 
@@ -128,9 +137,16 @@ def log_tail(folder: Path) -> str:
 
 def cap_log(folder: Path) -> None:
     """Cut a log that a worker floods. It goes on appending after the cut."""
-    log = folder / LOG
-    if log.stat().st_size > _LOG_CAP:
-        os.truncate(log, _LOG_KEPT)
+    try:
+        handle = os.open(folder / LOG, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return  # its own log, which it removed or made a link of: then there is none
+    try:
+        facts = os.fstat(handle)
+        if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1 and facts.st_size > _LOG_CAP:
+            os.ftruncate(handle, _LOG_KEPT)
+    finally:
+        os.close(handle)
 
 
 def plain(text: str, longest: int = _LONGEST_MESSAGE * 4, keep: str = "") -> str:

@@ -189,6 +189,7 @@ def main() -> int:
             return 1
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
+        close_to_others(settings().data_dir)
         sweep()
         clean()
         queue_file.mend(_queue_file())
@@ -285,12 +286,25 @@ def _take_stock() -> None:
             )
 
 
+def close_to_others(folder: Path) -> None:
+    """Models and reports are nobody's business who has an account on this machine.
+
+    Nor is a program that a worker left in its folder, with the bits to run as us.
+    """
+    if folder.stat().st_uid == os.geteuid():
+        folder.chmod(0o700)
+
+
 def clean() -> None:
     """Delete what the operator's settings say nobody needs any more."""
     here = settings()
     if here.keep_days or here.quota_bytes:
-        items = cleaning.unneeded(here.keep_days or float("inf"), here.quota_bytes)
-        freed = cleaning.remove(items)
+        try:
+            items = cleaning.unneeded(here.keep_days or float("inf"), here.quota_bytes)
+            freed = cleaning.remove(items)
+        except EngineError as error:  # jobs run all the same
+            _log.error("Nothing was cleaned away: %s", error)
+            return
         _log.info("Cleaned %d old things away, %.1f MB.", len(items), freed / 1e6)
 
 

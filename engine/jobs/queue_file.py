@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 _log = logging.getLogger("assay.host")
 _BESIDE = ("", "-journal", "-wal", "-shm")
@@ -41,7 +42,7 @@ def identity(file: Path) -> int | None:
 def _damage(file: Path) -> str | None:
     """What SQLite finds wrong with it, if anything."""
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode=rw", uri=True)) as opened:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True)) as opened:
             said = str(opened.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorname not in _DAMAGE:

@@ -74,5 +74,6 @@ def _keep_model(out: Path, found: dict[str, Any]) -> Model:
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         barred=found["barred"],
     )
+    model = parse(Model, dump(model))  # a worker's word: what is no model would not be read again
     store.models.save(model)
     return model

@@ -19,6 +19,9 @@ from engine.store.findings import FLOOR
 from engine.types import Artifact, Model, Signature
 from engine.verify.model import Verification
 
+LARGEST_FLOOR = 0.25
+"""A machine that shakes a model's median by more than this is not to be measured on."""
+
 
 def measure(steps: Steps, request: MeasureRequest) -> dict[str, Any]:
     """Measure verified artifacts beside their original. Gives ``{"report_id": …}``."""
@@ -62,12 +65,16 @@ def measure(steps: Steps, request: MeasureRequest) -> dict[str, Any]:
 
 
 def _keep_floor(measurement: Measurement, host: str) -> None:
-    """What the control of this measurement says of the host, for those to come."""
+    """What the control of this measurement says of the host, for those to come.
+
+    Not where it says more of the model: one whose pace jumps would spoil everybody's verdicts.
+    """
     own = verdicts.control_ratio(measurement.plan, measurement.blocks)
     if own is not None:
         share = verdicts.floor_share(own)
         found = NoiseFloor(share, own.rounds, host, measurement.started_at)
-        store.findings.save(host, FLOOR, found)
+        if share <= LARGEST_FLOOR:
+            store.findings.save(host, FLOOR, found)
 
 
 def _variants(

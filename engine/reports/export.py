@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from engine import access
-from engine.errors import NotFound
+from engine.errors import BadRequest, NotFound
 from engine.records import dumps, fingerprint
 from engine.reports import migrations
 from engine.reports.figures import Figures, figures
@@ -31,6 +31,7 @@ _CSV_COLUMNS = (
     "nanoseconds",
     *ANSWER_COLUMNS,
 )
+_LONGEST_NAME = 300
 _NO_ANSWER = ("",) * len(ANSWER_COLUMNS)
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _MARKDOWN_SIGNS = "\\`*_{}[]<>#|~$!"
@@ -51,6 +52,7 @@ def import_report(text: str) -> Report:
 
     access.need(access.Role.RUNNER)
     report = migrations.loads(text)
+    _check_shown(report)
     if library.exists(report.id):
         try:
             if library.load(report.id) == report:
@@ -60,6 +62,29 @@ def import_report(text: str) -> Report:
         report = replace(report, id=fingerprint("imported", report, *access.own()))
     library.save(report)
     return report
+
+
+def _check_shown(report: Report) -> None:
+    """A report from elsewhere can be worked out and drawn; raises BadRequest where not.
+
+    Its numbers may fit no record that Assay ever wrote: then it is refused here, once, and not by
+    whatever page comes to show it.
+    """
+    from engine.reports.render import export_html
+
+    if max(len(report.title), len(report.model.name)) > _LONGEST_NAME:
+        raise BadRequest(
+            f"Its title or its model's name is longer than {_LONGEST_NAME} characters.",
+            hint="Import the JSON file that a report's Export button gave.",
+        )
+    try:
+        export_html(report)
+    except (ArithmeticError, LookupError, ValueError) as error:
+        raise BadRequest(
+            "This is not an Assay report that can be worked out "
+            f"({type(error).__name__}: {error}).",
+            hint="Import the JSON file that a report's Export button gave.",
+        ) from error
 
 
 def export_csv(report: Report) -> str:
@@ -85,7 +110,7 @@ def export_markdown(report: Report) -> str:
     parts += [f"- {_plain(name)}: {_plain(why)}" for name, why in found.failures.items()]
     parts += [
         f"Repeat it:\n\n```sh\n{report.reproduce.replace('```', '')}\n```",
-        f"Assay {_plain(report.assay_version)}, {_plain(report.created_at)}, report {report.id}",
+        _plain(f"Assay {report.assay_version}, {report.created_at}, report {report.id}"),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -181,6 +181,20 @@ def _check_studies(measurement: Measurement, variants: set[str]) -> None:
             _require(found.variant in variants, f"a study of {found.variant!r:.60}, not planned")
             for number in _numbers(dump(found)):
                 _require(0 <= number < _LARGEST, f"a figure of the study {name} is impossible")
+    for sweep in measurement.batches:
+        taken = [point.samples_ns for point in sweep.points]
+        _require(bool(taken) and all(taken), "a sweep over batch sizes has no samples")
+        _require(all(ns > 0 for one in taken for ns in one), "a duration is impossible")
+    for window in (window for run in measurement.clients for window in run.windows):
+        same = len(window.due_ns) == len(window.latency_ns)
+        _require(same, "requests and their answers are not as many")
+        _require(all(ns > 0 for ns in window.latency_ns), "a duration is impossible")
+    for written in measurement.tokens:
+        alike = len(written.first_ns) == len(written.next_ns) > 0
+        _require(alike and all(written.next_ns), "a text without tokens was timed")
+    _require(all(one.tries for one in measurement.largest), "a search for a batch tried none")
+    for load in measurement.energy:
+        _require(load.inferences > 0 and bool(load.load), "energy of no inference was counted")
 
 
 def _numbers(value: Any) -> Iterator[float]:
@@ -194,6 +208,7 @@ def _numbers(value: Any) -> Iterator[float]:
 
 def _check_protocol(measurement: Measurement, variants: set[str]) -> None:
     """What the gate saw, the noise floor and the controls can be read as such."""
+    _require(0 <= measurement.plan.preset.delta < 1, "a smallest difference is impossible")
     for reading in measurement.gate:
         _require(len(reading.canary_ns) > 0, "a look at the machine has no readings")
         _require(all(0 < ns < _LARGEST for ns in reading.canary_ns), "a duration is impossible")

@@ -103,7 +103,7 @@ def report_of(artifact: Artifact) -> str:
     path = artifact.path.parent / REPORT
     if not path.is_file():
         return ""
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8", errors="replace") as file:
         return file.read(_REPORT_SHOWN)
 
 

@@ -56,10 +56,16 @@ def runnable(model_id: str) -> Model:
     return model
 
 
+_LONGEST_LISTINGS = 32 * 1024**2
+
+
 def listings(model: Model) -> tuple[Listing, ...]:
-    """Everything its file says of itself, kept beside it; empty where facts are all there is."""
+    """Everything its file says of itself, kept beside it; empty where facts are all there is.
+
+    And where there is more of it than a page can hold.
+    """
     path = _listings(model)
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_size > _LONGEST_LISTINGS:
         return ()
     return parse(tuple[Listing, ...], json.loads(path.read_text(encoding="utf-8")))
 

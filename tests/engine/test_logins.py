@@ -117,7 +117,8 @@ def test_by_email_unless_the_provider_doubts_it(
     found = a_login(tmp_path, monkeypatch, runner=["rita@example.org"])
     assert found.person(said(email="Rita@Example.org")).role is Role.RUNNER
     assert found.person(said(email="rita@example.org", email_verified=True)).role is Role.RUNNER
-    assert found.person(said(email="rita@example.org", email_verified=False)).role is None
+    for doubtful in (False, "false", "true", 0, 1, None):
+        assert found.person(said(email="rita@example.org", email_verified=doubtful)).role is None
     assert found.person(said(email="rita@example.org.evil.example")).role is None
     assert found.person(said()).role is None
 

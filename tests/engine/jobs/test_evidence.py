@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,45 @@ def test_nothing_that_was_made_leads_elsewhere(how: str, tmp_path: Path) -> None
         os.mkfifo(home / "deep" / "more")
     with pytest.raises(TaskFailed, match="a link or a device"):
         evidence.made(tmp_path / "out", "made/model")
+
+
+def test_nothing_is_read_or_given_below_a_folder_that_was_replaced(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "key").write_text("secret")
+    folder = tmp_path / "task"
+    folder.mkdir()
+    (folder / "result.json").write_text('{"result": {"path": "key"}}')
+    (folder / "out").symlink_to(elsewhere)
+    with pytest.raises(TaskFailed, match="its folder was replaced"):
+        read_result(folder)
+    with pytest.raises(TaskFailed, match="outside its folder"):
+        evidence.made(folder / "out", "key")
+
+
+@pytest.mark.parametrize("bit", [stat.S_ISUID, stat.S_ISGID])
+def test_nothing_that_runs_as_somebody_else_is_kept(tmp_path: Path, bit: int) -> None:
+    made = tmp_path / "out" / "model"
+    made.parent.mkdir()
+    made.write_bytes(b"")
+    assert evidence.made(tmp_path / "out", "model") == made
+    made.chmod(0o755 | bit)
+    with pytest.raises(TaskFailed, match="run as somebody else"):
+        evidence.made(tmp_path / "out", "model")
+
+
+def test_only_a_log_of_its_own_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "_LOG_CAP", 100)
+    monkeypatch.setattr(evidence, "_LOG_KEPT", 10)
+    library = tmp_path / "library.db"
+    log = tmp_path / "worker.log"
+    for make in (os.symlink, os.link):
+        library.write_bytes(b"x" * 200)
+        make(library, log)
+        evidence.cap_log(tmp_path)
+        assert library.stat().st_size == 200
+        log.unlink()
+    evidence.cap_log(tmp_path)
+    log.write_bytes(b"x" * 200)
+    evidence.cap_log(tmp_path)
+    assert log.stat().st_size == 10

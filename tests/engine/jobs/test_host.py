@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ from engine import store
 from engine.errors import Reason
 from engine.jobs import client, waiting
 from engine.jobs.protocol import JobState
+from engine.settings import settings
 from tests.engine.jobs.hosting import Start, ended, lines, sleeper, submit, until
 
 
@@ -185,3 +187,9 @@ def test_what_a_dead_process_was_publishing_is_swept(start: Start, workspace: Pa
     start()
     until(lambda: not left.exists())
     assert busy.exists()
+
+
+def test_a_host_closes_its_data_folder_to_others(start: Start, tmp_path: Path) -> None:
+    start()
+    assert ended(submit(sleeper("one", 0, tmp_path / "marks"))).state is JobState.DONE
+    assert stat.S_IMODE(settings().data_dir.stat().st_mode) == 0o700

@@ -12,6 +12,14 @@ from typing import Any
 
 import pytest
 
+from engine.bench.observations import (
+    BatchPoint,
+    BatchSweep,
+    ColdStart,
+    LargestBatch,
+    LoadRun,
+    LoadWindow,
+)
 from engine.errors import BadRequest
 from engine.records import dump
 from engine.reports import migrations
@@ -161,3 +169,39 @@ def test_a_report_of_version_1_is_read_with_artifacts_that_have_no_variant() -> 
     for made in document["artifacts"]:
         del made["variant"], made["options"]
     assert import_report(json.dumps(document)) == now
+
+
+@pytest.mark.parametrize(
+    ("field", "records"),
+    [
+        ("cold", (ColdStart("torch-b1-t2", True, 1.0, 1.0, 1.0, 1.0, None),)),
+        ("batches", (BatchSweep("torch-b1-t2", (BatchPoint(1, 0, (), 1, 0),), ""),)),
+        ("batches", (BatchSweep("torch-b1-t2", (BatchPoint(1, 0, (0, 0), 1, 0),), ""),)),
+        ("largest", (LargestBatch("torch-b1-t2", (), ""),)),
+        (
+            "clients",
+            (LoadRun("torch-b1-t2", 1, None, None, False, 0.0, 1.0, (LoadWindow((1,), ()),)),),
+        ),
+    ],
+    ids=["one kind of start", "no samples", "no time", "no tries", "unequal"],
+)
+def test_figures_that_cannot_be_worked_out_are_not_imported(
+    workspace: Path, field: str, records: Any
+) -> None:
+    made = report()
+    assert made.measurement is not None
+    spoiled = replace(made, measurement=replace(made.measurement, **{field: records}))
+    with pytest.raises(BadRequest, match="not an Assay report that"):
+        import_report(export_json(spoiled))
+    assert library.recent() == ()
+
+
+def test_names_that_fill_a_page_are_not_imported(workspace: Path) -> None:
+    with pytest.raises(BadRequest, match="longer than 300 characters"):
+        import_report(export_json(replace(report(), title="x" * 301)))
+
+
+def test_no_id_or_time_is_markdown() -> None:
+    link = "[log in](https://evil.example)"
+    text = export_markdown(replace(report(), id=link, created_at=link))
+    assert link not in text
