@@ -118,11 +118,11 @@ class _Record:
         with told():
             store.jobs.progress(self.job_id, *self._last)
 
-    def cancelled(self) -> bool:
-        """Whether the job is to stop. Raises HostStopping when the host is."""
+    def cancelled(self, *, afresh: bool = False) -> bool:
+        """Whether the job is to stop, as it was a moment ago. Raises HostStopping when the host is."""
         if stopping.is_set():
             raise HostStopping
-        if time.monotonic() - self._asked_at >= _ASK_EVERY_S:
+        if afresh or time.monotonic() - self._asked_at >= _ASK_EVERY_S:
             self._asked_at = time.monotonic()
             with told():
                 self._cancelled = store.jobs.cancel_requested(self.job_id)
@@ -138,7 +138,7 @@ def run_job(job_id: str) -> None:
     record = _Record(job_id, kind.show_every_s if kind else _SHOW_EVERY_S)
     steps = DurableSteps(job_id, record.show, record.cancelled)
     end = _end_of_job(job_id, steps)
-    if end["state"] is JobState.DONE and record.cancelled():
+    if end["state"] is JobState.DONE and record.cancelled(afresh=True):
         end["message"] = "The cancel came when everything was done."
     steps.board.close()
     record.show(steps.board.views, steps.partial)

@@ -87,8 +87,10 @@ def content(report: Report) -> int:
     """What tells a report from an earlier one of its id, to keep what was drawn of it."""
     if report.measurement is None:
         return hash(report.title)
-    facts = tuple(report.measurement.environment.facts.items())
-    return hash((report.title, report.measurement.blocks, facts))
+    found = report.measurement
+    facts = tuple(found.environment.facts.items())
+    studied = tuple(len(getattr(found, name)) for name in engine.list_studies())
+    return hash((report.title, found.blocks, found.memory, facts, studied))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

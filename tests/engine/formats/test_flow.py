@@ -101,7 +101,8 @@ def test_freezing_and_optimizing_are_choices(
     found = models.artifact("torchscript", tmp_path / "m.pt", made.signature)
     weights = registry.formats()["torchscript"].describe(found.path)[2]
     assert weights["Weights are constants (frozen)"] == ("yes" if "freeze" in verb else "no")
-    assert models.verified(source, found, tmp_path / "w").verdict is Verdict.EQUIVALENT
+    judged = models.verified(source, found, tmp_path / "w").verdict
+    assert judged in (Verdict.EXACT, Verdict.EQUIVALENT)  # which, is the processor's to say
 
 
 def test_optimizing_what_is_not_frozen_is_refused(tmp_path: Path) -> None:

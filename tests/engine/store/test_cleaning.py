@@ -57,7 +57,9 @@ def test_without_its_report_a_model_goes_with_all_that_was_made_of_it(copied: Li
     assert freed == sum(one.size_bytes for one in items) > 0
     with pytest.raises(NotFound):
         store.models.load(copied.model_id)
-    assert cleaning.sizes()["Models"] == cleaning.sizes()["Artifacts"] == 0
+    here = settings()
+    assert not (here.models_store / copied.model_id).exists()
+    assert not any((here.artifacts_dir / id_).exists() for id_ in copied.artifact_ids)
 
 
 def test_a_quota_takes_the_oldest_first_and_no_more_than_it_must(copied: Library) -> None:
