@@ -119,7 +119,7 @@ class _Record:
             store.jobs.progress(self.job_id, *self._last)
 
     def cancelled(self, *, afresh: bool = False) -> bool:
-        """Whether the job is to stop, as it was a moment ago. Raises HostStopping when the host is."""
+        """Whether the job is to stop, as of a moment ago. Raises HostStopping when the host is."""
         if stopping.is_set():
             raise HostStopping
         if afresh or time.monotonic() - self._asked_at >= _ASK_EVERY_S:
