@@ -1,6 +1,6 @@
 """The example reports, measured anew: the standard preset, on a machine that does nothing else.
 
-    .venv/bin/python -m benchmarks examples              all of them; most of an hour on two cores
+    .venv/bin/python -m benchmarks examples              all of them; half an hour on two cores
     .venv/bin/python -m benchmarks.examples resnet50     one of them
 
 Each is made by the shell, as a person would make it, and kept in ``examples/`` as its JSON export,
@@ -39,7 +39,7 @@ EXAMPLES = {
         Example(
             "resnet50",
             "onnx,torchscript,savedmodel,onnx+int8-static",
-            ("cold", "batches", "clients", "energy", "roofline"),
+            ("cold", "energy", "roofline"),
         ),
         Example("llama", "gguf:type=F16,gguf:type=Q8_0,gguf:type=Q4_0", ("cold", "tokens")),
     )

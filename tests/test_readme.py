@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 from benchmarks import load, passes
+from tests.engine.store.publisher import PLACES
+from tests.engine.store.test_publishing import TIMES
 from tests.hostile.case import corpus
 from tests.hostile.parsers import PARSERS
 
@@ -34,6 +36,7 @@ def test_security_counts_what_there_is() -> None:
     families = {case.family for case in corpus()}
     assert f"{len(corpus())} files over {len(families)} families" in text
     assert f"{len(PARSERS)} parsers of ours" in text
+    assert TIMES == 5 and f"{sum(map(len, PLACES.values()))} places, five times each" in text
 
 
 def test_every_fault_in_security_has_tests_that_exist() -> None:

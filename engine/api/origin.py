@@ -17,6 +17,7 @@ from engine.doorway import is_loopback_name
 from engine.settings import settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
 
 class OriginGuard:
@@ -55,9 +56,18 @@ def _problem(scope: Scope) -> str | None:
         return None
     origin = headers.get("origin")
     if origin is None:
-        client = scope.get("client")
-        local = client is not None and is_loopback_name(client[0])
-        return None if local else "A request without an Origin must come from this machine."
+        return (
+            None
+            if _is_local(scope, headers)
+            else "A request without an Origin must come from this machine."
+        )
     if urlsplit(origin).netloc.lower() != host.lower():
         return "Only Assay's own pages may change anything."
     return None
+
+
+def _is_local(scope: Scope, headers: Headers) -> bool:
+    """Whether a program of this machine asks, and not a proxy on it for somebody else."""
+    client = scope.get("client")
+    handed_on = any(name in headers for name in _OF_PROXIES)
+    return client is not None and is_loopback_name(client[0]) and not handed_on

@@ -15,7 +15,19 @@ from engine.pipeline.requests import ImportRequest
 from engine.records import dump, fingerprint, parse
 from engine.settings import settings
 from engine.sources import locate
-from engine.types import Artifact, Model, Signature, SignatureOrigin, Step
+from engine.types import Artifact, Model, Signature, Step
+
+_SAID = (
+    "name",
+    "kind",
+    "signature_origin",
+    "parameters",
+    "op_histogram",
+    "facts",
+    "notes",
+    "barred",
+)
+"""What a model is by the word of the worker that recognised it."""
 
 
 def import_model(steps: Steps, request: ImportRequest) -> dict[str, Any]:
@@ -59,21 +71,15 @@ def _keep_model(out: Path, found: dict[str, Any]) -> Model:
         lineage=tuple(parse(Step, step) for step in found["lineage"]),
         variant=found["variant"],
     )
-    origin: SignatureOrigin = found["signature_origin"]
-    model = Model(
-        id=model_id,
-        name=found["name"],
-        kind=found["kind"],
-        artifact=artifact,
-        signature_origin=origin,
-        parameters=found["parameters"],
-        op_histogram=found["op_histogram"],
-        facts=found["facts"],
-        reach=() if found["barred"] else reach_from(artifact),
-        notes=tuple(found["notes"]),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        barred=found["barred"],
+    model = parse(  # a worker's word: what is no model is refused, and not read again
+        Model,
+        {
+            "id": model_id,
+            "artifact": dump(artifact),
+            "reach": dump(() if found["barred"] else reach_from(artifact)),
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            **{name: found[name] for name in _SAID},
+        },
     )
-    model = parse(Model, dump(model))  # a worker's word: what is no model would not be read again
     store.models.save(model)
     return model

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from engine import access
 from engine.errors import BadRequest, NotFound
@@ -32,6 +33,9 @@ _CSV_COLUMNS = (
     *ANSWER_COLUMNS,
 )
 _LONGEST_NAME = 300
+_EARLIEST = "2020"
+_CLOCKS_APART = timedelta(days=1)
+_LONGEST_DATE = 40
 _NO_ANSWER = ("",) * len(ANSWER_COLUMNS)
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _MARKDOWN_SIGNS = "\\`*_{}[]<>#|~$!"
@@ -65,7 +69,7 @@ def import_report(text: str) -> Report:
 
 
 def _check_shown(report: Report) -> None:
-    """A report from elsewhere can be worked out and drawn; raises BadRequest where not.
+    """A report from elsewhere can be worked out, drawn and put in order; BadRequest where not.
 
     Its numbers may fit no record that Assay ever wrote: then it is refused here, once, and not by
     whatever page comes to show it.
@@ -77,6 +81,13 @@ def _check_shown(report: Report) -> None:
             f"Its title or its model's name is longer than {_LONGEST_NAME} characters.",
             hint="Import the JSON file that a report's Export button gave.",
         )
+    if not _EARLIEST <= report.created_at <= _latest():
+        raise BadRequest(
+            f"It says that it was made on {report.created_at[:_LONGEST_DATE]}, which is not a time "
+            "up to now.",
+            hint="Set the clock of the machine that measured, and export the report anew there; "
+            "or see whether the clock of this one is right.",
+        )
     try:
         export_html(report)
     except (ArithmeticError, LookupError, ValueError) as error:
@@ -85,6 +96,11 @@ def _check_shown(report: Report) -> None:
             f"({type(error).__name__}: {error}).",
             hint="Import the JSON file that a report's Export button gave.",
         ) from error
+
+
+def _latest() -> str:
+    """No report is of later than this: the newest come first, and it would stay there."""
+    return (datetime.now(UTC) + _CLOCKS_APART).isoformat()
 
 
 def export_csv(report: Report) -> str:

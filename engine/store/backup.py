@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import sqlite3
 import zipfile
@@ -31,6 +32,13 @@ DATABASE, LIST = "assay.db", "backup.json"
 FOLDERS = ("models", "artifacts", "data")
 
 _CHUNK = 1 << 20
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_PLACES = {
+    "model": "json_extract(document, '$.artifact.path')",
+    "artifact": "json_extract(document, '$.path')",
+    "data": "json_extract(document, '$.path')",
+}
+"""Where a row of each table says that its files lie, below the data folder."""
 _HELD = "models", "artifacts", "data", "reports", "shares"
 _ASK = "Make a new backup with: python -m engine backup FILE"
 
@@ -165,7 +173,7 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
             yield file, _listed(file)
     except FileNotFoundError as error:
         raise BadRequest(f"There is no file {path}.", hint="Name a backup.") from error
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
+    except (zipfile.BadZipFile, sqlite3.Error, KeyError, ValueError, TypeError, EOFError) as error:
         raise InvalidModel(f"{path.name} is no whole backup: {error}.", hint=_ASK) from error
 
 
@@ -181,18 +189,17 @@ def _listed(file: zipfile.ZipFile) -> dict[str, Any]:
     if set(here) != {*listed["files"], LIST} or DATABASE not in here:
         raise ValueError("its list does not name what it holds")
     for name, entry in listed["files"].items():
-        _check_name(name)
+        if name != DATABASE:
+            _check_name(name)
         if here[name].file_size != entry["size"]:
             raise ValueError(f"{name} has another size")
     return listed
 
 
-def _check_name(name: str) -> None:
+def _check_name(name: str, depth: int = 3) -> None:
     """A backup is a file from somewhere, too: nothing in it may lead out of the library."""
     parts = PurePosixPath(name).parts
-    if name == DATABASE:
-        return
-    if len(parts) < 3 or parts[0] not in FOLDERS or ".." in parts or "\\" in name:
+    if len(parts) < depth or parts[0] not in FOLDERS or ".." in parts or "\\" in name:
         raise ValueError(f"{name[:80]!r} is no place in a library")
 
 
@@ -208,6 +215,7 @@ def _extract(file: zipfile.ZipFile, listed: dict[str, Any], home: Path, progress
                 out.parent.mkdir(parents=True, exist_ok=True)
                 with file.open(name) as member, out.open("xb") as target:
                     shutil.copyfileobj(member, target, _CHUNK)
+            _check_database(staging / DATABASE)
             for name in (*FOLDERS, DATABASE):
                 place = _database_file() if name == DATABASE else home / name
                 if (staging / name).exists():
@@ -215,6 +223,21 @@ def _extract(file: zipfile.ZipFile, listed: dict[str, Any], home: Path, progress
                     (staging / name).rename(place)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _check_database(path: Path) -> None:
+    """Nothing runs in it, and what its rows name lies in the library. Raises ValueError."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as opened:
+        kinds = dict(opened.execute("SELECT name, type FROM sqlite_master").fetchall())
+        if strange := [name for name, kind in kinds.items() if kind in ("trigger", "view")]:
+            raise ValueError(f"its database has {strange[0][:80]!r}, which is none of Assay's")
+        for table in kinds.keys() & {"job", *_PLACES}:
+            place = _PLACES.get(table, "NULL")
+            for id_, kept in opened.execute(f"SELECT id, {place} FROM {table}"):
+                if not _ID.fullmatch(str(id_)):
+                    raise ValueError(f"{str(id_)[:80]!r} is no id")
+                if place != "NULL":
+                    _check_name(str(kept), depth=2)
 
 
 def _digest(member: IO[bytes]) -> str:

@@ -109,3 +109,14 @@ def test_served_to_others_only_its_own_pages_change_anything(
 ) -> None:
     headers = {"Host": "assay.lan:8501", "Origin": origin}
     assert client.post("/x", headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "Via"])
+def test_what_a_proxy_on_this_machine_hands_on_is_not_of_this_machine(
+    client: TestClient, name: str
+) -> None:
+    handed_on = {name: "203.0.113.7"}
+    assert client.post("/x", headers=handed_on).status_code == 403
+    assert client.get("/x", headers=handed_on).status_code == 200
+    page = {"Origin": "http://127.0.0.1:8501"}
+    assert client.post("/x", headers=handed_on | page).status_code == 200

@@ -205,3 +205,10 @@ def test_no_id_or_time_is_markdown() -> None:
     link = "[log in](https://evil.example)"
     text = export_markdown(replace(report(), id=link, created_at=link))
     assert link not in text
+
+
+@pytest.mark.parametrize("claimed", ["2999-01-01T00:00:00+00:00", "9", "1969-07-20", "z", ""])
+def test_a_report_of_a_time_to_come_does_not_stay_the_newest(workspace: Path, claimed: str) -> None:
+    with pytest.raises(BadRequest, match="not a time up to now") as caught:
+        import_report(export_json(replace(report(), created_at=claimed)))
+    assert "clock" in caught.value.hint

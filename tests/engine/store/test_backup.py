@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from engine import store
 from engine.errors import BadRequest, InvalidModel
 from engine.files import hash_path
 from engine.settings import settings
-from engine.store.backup import LIST, backup, restore
+from engine.store.backup import DATABASE, LIST, backup, restore
 from tests.conftest import Library
 
 
@@ -105,3 +108,52 @@ def test_a_backup_never_writes_over_a_file(workspace: Path, tmp_path: Path) -> N
     assert path.read_text() == "mine"
     with pytest.raises(BadRequest, match="no file"):
         restore(tmp_path / "nothing", unseen)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE model SET id = '../../evil'", "is no id"),
+        (
+            "INSERT INTO job (id, kind, title, request, state, handed_over, cancel_requested, "
+            "message, hint, steps, result, created_at, owner) VALUES "
+            "('../evil', '', '', '{}', 'done', 1, 0, '', '', '[]', '{}', '', '')",
+            "is no id",
+        ),
+        (
+            "UPDATE artifact SET document = json_set(document, '$.path', '/etc/passwd')",
+            "is no place in a library",
+        ),
+        (
+            "UPDATE model SET document = json_set(document, '$.artifact.path', 'models/../../x')",
+            "is no place in a library",
+        ),
+        ("CREATE TRIGGER t AFTER INSERT ON model BEGIN DELETE FROM model; END", "none of Assay's"),
+        ("CREATE VIEW v AS SELECT 1", "none of Assay's"),
+    ],
+)
+def test_rows_of_a_backup_lead_nowhere_else(
+    kept: tuple[Path, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+    said: str,
+) -> None:
+    """A whole backup by its own list, made by somebody who wants into another's folders."""
+    database, path = tmp_path / "its.db", tmp_path / "foreign"
+    with zipfile.ZipFile(kept[0]) as old, zipfile.ZipFile(path, "w") as new:
+        database.write_bytes(old.read(DATABASE))
+        with closing(sqlite3.connect(database)) as opened, opened:
+            opened.execute(change)
+        listed = json.loads(old.read(LIST))
+        listed["files"][DATABASE] = {
+            "size": database.stat().st_size,
+            "sha256": hash_path(database),
+        }
+        told = {DATABASE: database.read_bytes(), LIST: json.dumps(listed).encode()}
+        for name in old.namelist():
+            new.writestr(name, told.get(name) or old.read(name))
+    elsewhere(monkeypatch, tmp_path / "restored")
+    with pytest.raises(InvalidModel, match=said):
+        restore(path, unseen)
+    assert not list((tmp_path / "restored").iterdir())
