@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 STARTS = 25
-BLOCKS = 6
+BLOCKS = 80
 _numbers = count()
 
 
@@ -30,11 +30,12 @@ def main() -> None:
         print(f"tiers that work here: {', '.join(here)}")
         _compare("a worker without a task", here, STARTS, lambda: _started(Path(home)))
         request = _block(home)
-        _compare("p50 of the digits net, ONNX", here, BLOCKS, lambda: _p50(Path(home), request))
+        _compare("p50 of ResNet-50, ONNX", here, BLOCKS, lambda: _p50(Path(home), request))
 
 
 def _compare(what: str, here: list[Any], repeats: int, measure: Callable[[], float]) -> None:
     """Every tier in turn, ``repeats`` times; ``measure`` gives milliseconds."""
+    from engine.bench import stats
     from engine.settings import settings
 
     found: dict[str, list[float]] = {tier: [] for tier in here}
@@ -53,6 +54,11 @@ def _compare(what: str, here: list[Any], repeats: int, measure: Callable[[], flo
             f"{what}, tier {tier}: {middle:.3f} ms (quartiles {low:.3f} to {high:.3f}; "
             f"to tier C, pair by pair, {statistics.median(more):+.3f} ms; {repeats} runs)"
         )
+        if tier != "C" and (ratio := stats.ratio(alone, values)) is not None:
+            print(
+                f"  tier C over tier {tier}: {ratio.value:.3f}x "
+                f"[{ratio.low:.3f}, {ratio.high:.3f}], {ratio.verdict}"
+            )
 
 
 def _run(home: Path, name: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +87,7 @@ def _p50(home: Path, request: dict[str, Any]) -> float:
 
 
 def _block(home: str) -> dict[str, Any]:
-    """The request for one block of the digits net as ONNX, batch 1, one thread."""
+    """The request for one block of ResNet-50 as ONNX, batch 1, one thread."""
     from engine import pipeline, store
     from engine.bench.plan import PRESETS
     from engine.jobs.steps import DirectSteps
@@ -91,7 +97,7 @@ def _block(home: str) -> dict[str, Any]:
     def ignore(steps: object, partial: object) -> None:
         """Nobody watches."""
 
-    asked = pipeline.ImportRequest("sample", "digits")
+    asked = pipeline.ImportRequest("sample", "resnet50")
     model_id = pipeline.import_model(DirectSteps("import", ignore), asked)["model_id"]
     convert = pipeline.ConvertRequest(model_id, (Target("onnx"),))
     made = pipeline.convert(DirectSteps("convert", ignore), convert)["artifacts"]
@@ -103,6 +109,7 @@ def _block(home: str) -> dict[str, Any]:
         "signature": dump(artifact.signature),
         "batch": 1,
         "threads": 1,
+        "pinned": True,
         "seed": 1,
         "preset": dump(PRESETS["quick"]),
         "round": 0,

@@ -33,7 +33,7 @@ def trial(number: int, home: Path) -> Trial:
 
         found = measured(
             {"one": replace(artifact, id="one"), "two": replace(artifact, id="two")},
-            replace(STANDARD, memory_passes=0),
+            replace(STANDARD, memory_passes=0, gate_tries=0),
             seed=100 + number,
             when=when,
         )

@@ -1,4 +1,8 @@
-"""Agreement: ResNet-50 in ONNX Runtime by Assay, by a bare loop, and by the runtime's profiler."""
+"""Agreement: ResNet-50 in ONNX Runtime by Assay, by a bare loop, and by the runtime's profiler.
+
+They take turns of a second's part in one process: whole processes, one after another, lie further
+apart on a shared machine than the methods do.
+"""
 
 from __future__ import annotations
 
@@ -6,62 +10,51 @@ import json
 import math
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
-from benchmarks.fidelity.effect import bare_median
 from benchmarks.fidelity.results import Trial
 from benchmarks.fidelity.subjects import converted
-from benchmarks.fidelity.trials import ONE_BLOCK, measured, shuffled
 from engine import processor
 from engine.bench.paired import interval, middle
-from engine.onnxfile import file_of
-from engine.types import Artifact
+from engine.records import dump
 
-PROOF = "ONNX Runtime's median of ResNet-50: Assay against others, interleaved"
+PROOF = "ONNX Runtime's median of ResNet-50: Assay against others, in turns"
 WANTED = "within 3 %"
 TRIALS = 12
-_BARE = Path(__file__).with_name("bare_loop.py")
+_TURNS = Path(__file__).with_name("turns.py")
+_PAIRS = (
+    ("Assay's median over that of a bare loop", "assay", "bare"),
+    ("its clock over the runtime's own profiler, of the same calls,", "watched", "profiler"),
+)
 
 
 def trial(number: int, home: Path) -> Trial:
-    """One process of each in an order of chance. Nanoseconds."""
-    artifact = converted("resnet50", "onnx")
-    found: Trial = {}
-    for name in shuffled(("assay", "bare", "profiler"), 300 + number):
-        if name == "assay":
-            block = measured({"one": replace(artifact, id="one")}, ONE_BLOCK, seed=1).blocks[0]
-            found[name] = median(block.samples_ns)
-        elif name == "bare":
-            found[name] = bare_median(artifact)
-        else:
-            found |= _profiled(artifact, home)
+    """One process: the median of every turn of each, in nanoseconds."""
+    asked = home / "agreement.json"
+    artifact = dump(converted("resnet50", "onnx"))
+    threads = processor.worker_threads()
+    asked.write_text(
+        json.dumps({"artifact": artifact, "threads": threads, "seed": 300 + number}, default=str)
+    )
+    done = subprocess.run(
+        [sys.executable, str(_TURNS), str(asked)], check=True, capture_output=True
+    )
+    found: Trial = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def _profiled(artifact: Artifact, home: Path) -> Trial:
-    """What the profiler says of a loop, and what that loop said of itself: watching costs time."""
-    prefix = str(home / "profile")
-    threads = str(processor.worker_threads())
-    done = subprocess.run(
-        [sys.executable, str(_BARE), str(file_of(artifact.path)), threads, prefix],
-        check=True,
-        capture_output=True,
-    )
-    said = json.loads(done.stdout)
-    return {"profiler": said["profiler_ns"], "while_profiled": said["median_ns"]}
-
-
 def summary(trials: list[Trial]) -> str:
-    """Both ratios with their intervals over the rounds."""
+    """Both ratios: of the turns of a process its middle, of the processes the interval."""
     if len(trials) < 2:
         return "not run yet"
     parts = []
-    for name, words in (("bare", "a bare loop"), ("profiler", "its own profiler")):
-        logs = [math.log(one["assay"] / one[name]) for one in trials]
-        low, high = interval(logs, 0.95)
-        parts.append(
-            f"{words} {math.exp(middle(logs)):.3f}× [{math.exp(low):.3f}, {math.exp(high):.3f}]"
-        )
-    return f"Assay's median over that of {'; over that of '.join(parts)}"
+    for words, own, other in _PAIRS:
+        logs = [_apart(one[own], one[other]) for one in trials]
+        ratio, least, most = (math.exp(log) for log in (middle(logs), *interval(logs, 0.95)))
+        parts.append(f"{words} {ratio:.3f}× [{least:.3f}, {most:.3f}]")
+    return "; ".join(parts)
+
+
+def _apart(own: list[float], others: list[float]) -> float:
+    """The log of the ratio, as the middle of a process's turns."""
+    return middle([math.log(one / other) for one, other in zip(own, others, strict=True)])

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine import processor
@@ -20,10 +20,6 @@ from engine.jobs.steps import DirectSteps, clear_outputs
 from engine.types import Artifact
 
 STANDARD = PRESETS["standard"]
-ONE_BLOCK = replace(
-    STANDARD, rounds=1, spare_rounds=0, memory_passes=0, checkpoints=(), gate_tries=0
-)
-"""One process of each variant, for what is interleaved with others by hand."""
 
 _BUSY = "while True: pass"
 _LIGHT = """

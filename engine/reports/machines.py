@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from engine.reports.model import Report
-from engine.reports.tables import SHOWN_PACKAGES, Table
+from engine.reports.tables import Table
 from engine.reports.variants import VariantFigures
+from engine.reports.versions import SHOWN, by_name
 
 _HARDWARE = (
     *("Processor", "Architecture", "Logical CPUs", "CPUs this process may use", "CPU quota"),
@@ -44,13 +45,11 @@ def differences(
     """
     cards = [_card(report, own) for report, own in zip(reports, measured, strict=True)]
     packages = [_packages(report) for report in reports]
-    names = [*_names(cards), *(name for name in SHOWN_PACKAGES if name in _names(packages))]
+    names = [*_names(cards), *(name for name in SHOWN if name in _names(packages))]
     whole = [{**card, **found} for card, found in zip(cards, packages, strict=True)]
     rows = tuple((name, *line) for name in names if len(set(line := _line(name, whole))) > 1)
     others = sum(
-        len(set(_line(name, packages))) > 1
-        for name in _names(packages)
-        if name not in SHOWN_PACKAGES
+        len(set(_line(name, packages))) > 1 for name in _names(packages) if name not in SHOWN
     )
     same = len(names) - len(rows)
     note = f"Alike everywhere, and not shown: {same} more." if same else ""
@@ -85,7 +84,7 @@ def _facts(report: Report) -> dict[str, str]:
 
 
 def _packages(report: Report) -> Mapping[str, str]:
-    return report.measurement.environment.packages if report.measurement else {}
+    return by_name(report.measurement.environment.packages) if report.measurement else {}
 
 
 def _card(report: Report, measured: Sequence[VariantFigures]) -> dict[str, str]:

@@ -10,20 +10,10 @@ from engine.reports import words
 from engine.reports.model import Report, ReportArtifact
 from engine.reports.protocol import protocol_rows
 from engine.reports.variants import VariantFigures
+from engine.reports.versions import SHOWN, by_name
 from engine.verify.model import Case, LanguageComparison, OutputComparison
 
 _ABSENT = "–"
-SHOWN_PACKAGES = (
-    "torch",
-    "onnx",
-    "onnxruntime",
-    "onnxscript",
-    "transformers",
-    "tensorflow",
-    "tensorrt",
-    "llama-cpp-python",
-    "numpy",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +156,8 @@ def environment_tables(report: Report) -> tuple[Table, ...]:
     if report.measurement is None:
         return ()
     there = report.measurement.environment
-    packages = tuple((n, there.packages[n]) for n in SHOWN_PACKAGES if n in there.packages)
+    known = by_name(there.packages)
+    packages = tuple((name, known[name]) for name in SHOWN if name in known)
     facts = tuple((k, _ABSENT if v is None else str(v)) for k, v in there.facts.items())
     return (
         Table("Machine", ("Fact", "Value"), facts),

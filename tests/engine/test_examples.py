@@ -12,6 +12,7 @@ from engine.errors import BadRequest
 from engine.reports.export import export_json
 from engine.reports.figures import figures
 from engine.reports.migrations import loads
+from engine.reports.tables import environment_tables
 from tests.engine.reports.made import report
 
 
@@ -45,3 +46,13 @@ def test_those_that_come_with_assay_are_whole(file: Path) -> None:
     assert made.measurement is not None
     assert made.measurement.plan.preset.name == "standard"
     assert len(figures(made).variants) == len(made.measurement.plan.variants) > 3
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("resnet50", "tensorflow-cpu"), ("llama", "llama-cpp-python")]
+)
+def test_the_versions_of_what_ran_are_shown(name: str, package: str) -> None:
+    """Under the name one would install it by, however its own files spell it."""
+    made = loads((examples.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    shown = next(table for table in environment_tables(made) if table.caption == "Versions")
+    assert package in {row[0] for row in shown.rows}
