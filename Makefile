@@ -18,7 +18,7 @@ test: ## format, lint, types and all tests, the browser's too
 	@scripts/environment dev
 	@scripts/browser
 	@$(MAKE) --no-print-directory check
-	$(PYTHON) -m pytest -n 3 --dist loadfile --durations 15
+	$(PYTHON) -m pytest -n 2 --dist loadfile --durations 15
 
 check: ## format, lint and types only
 	@scripts/environment dev
