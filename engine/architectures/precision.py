@@ -101,6 +101,7 @@ def _quantized(whole: Any, kept: Sequence[Any], *, per_channel: bool) -> Any:
         warnings.simplefilter("ignore")  # that it is deprecated; said in the artifact's notes
         try:
             return quantization.quantize_dynamic(whole, how, inplace=True)
+        # An operator without a quantized form raises any of these.
         except (RuntimeError, AttributeError, NotImplementedError) as error:
             raise UnsupportedModel(
                 f"PyTorch's dynamic quantization does not take this model: {str(error)[:200]}",

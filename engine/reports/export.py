@@ -33,7 +33,7 @@ _CSV_COLUMNS = (
     *ANSWER_COLUMNS,
 )
 _LONGEST_NAME = 300
-_EARLIEST = "2020"
+_EARLIEST = "2020"  # a machine without a clock thinks that it is 1970
 _CLOCKS_APART = timedelta(days=1)
 _LONGEST_DATE = 40
 _NO_ANSWER = ("",) * len(ANSWER_COLUMNS)

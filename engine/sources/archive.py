@@ -31,7 +31,7 @@ _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
-    NotImplementedError,
+    NotImplementedError,  # what zipfile raises for a compression it does not have
     struct.error,
     RuntimeError,
     ValueError,

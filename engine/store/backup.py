@@ -37,8 +37,9 @@ _PLACES = {
     "model": "json_extract(document, '$.artifact.path')",
     "artifact": "json_extract(document, '$.path')",
     "data": "json_extract(document, '$.path')",
+    "job": "NULL",
 }
-"""Where a row of each table says that its files lie, below the data folder."""
+"""Where a row of each table says that its files lie, below the data folder; a job has none."""
 _HELD = "models", "artifacts", "data", "reports", "shares"
 _ASK = "Make a new backup with: python -m engine backup FILE"
 
@@ -227,16 +228,15 @@ def _extract(file: zipfile.ZipFile, listed: dict[str, Any], home: Path, progress
 
 def _check_database(path: Path) -> None:
     """Nothing runs in it, and what its rows name lies in the library. Raises ValueError."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as opened:
+    with closing(sqlite3.connect(path)) as opened:
         kinds = dict(opened.execute("SELECT name, type FROM sqlite_master").fetchall())
         if strange := [name for name, kind in kinds.items() if kind in ("trigger", "view")]:
             raise ValueError(f"its database has {strange[0][:80]!r}, which is none of Assay's")
-        for table in kinds.keys() & {"job", *_PLACES}:
-            place = _PLACES.get(table, "NULL")
-            for id_, kept in opened.execute(f"SELECT id, {place} FROM {table}"):
+        for table in kinds.keys() & _PLACES.keys():  # an older library has fewer
+            for id_, kept in opened.execute(f"SELECT id, {_PLACES[table]} FROM {table}"):
                 if not _ID.fullmatch(str(id_)):
                     raise ValueError(f"{str(id_)[:80]!r} is no id")
-                if place != "NULL":
+                if kept is not None:
                     _check_name(str(kept), depth=2)
 
 
