@@ -67,7 +67,7 @@ for item in found:
         with st.container(width="stretch"):
             st.text(item.title)
             formats = engine.list_formats()
-            names = [formats[name].label for name in item.formats if name in formats]
+            names = [formats[name].label for name in dict.fromkeys(item.formats) if name in formats]
             whose = sharing.whose(item.owner, for_all=item.for_all)
             st.caption(
                 f"{plain(item.created_at[:16].replace('T', ' '))} UTC · {', '.join(names)}{whose}"

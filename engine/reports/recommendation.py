@@ -68,14 +68,13 @@ def headline(
         (v for v in smallest if v.ratio), key=lambda v: v.typical_ms, default=None
     )
     if subject is not None and subject.ratio is not None:
-        first = (
-            f"{subject.label} is {words.compared(subject.ratio, 'the original')} on this machine"
-        )
+        compared = words.compared(subject.ratio, "the original")
+        first = f"{subject.label} is {compared} where it was measured"
         if gone := losses(report).get(subject.artifact_id):
             first += f", but it loses {gone}"
     elif smallest:
         fastest = min(smallest, key=lambda v: v.typical_ms)
-        first = f"{fastest.name} takes {words.percentile(fastest.p50)} ms on this machine"
+        first = f"{fastest.name} takes {words.percentile(fastest.p50)} ms where it was measured"
     else:
         first = "Nothing was measured"
     return f"{first}: {_meaning(claim)}." if claim else f"{first}."
@@ -111,7 +110,7 @@ def _judge(
     if busy > BUSY_LIMIT:
         return "not decided", (
             f"Other work held the processors up {busy:.0%} of the time, which can slow one format "
-            "more than another. Measure again when nothing else runs on this machine."
+            "more than another. Measure again when nothing else runs there."
         )
     if not others:
         return "not decided", f"{chosen.name} was measured alone: there is nothing to compare."

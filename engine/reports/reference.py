@@ -141,13 +141,13 @@ def _as_table(
 ) -> Table:
     model = "the same model" if same else f"another model ({table.model})"
     return Table(
-        f"{table.title}: reference and this machine",
+        f"{table.title}: reference and measured",
         (
             "Row of the table",
             f"Reference, ms ({hardware})",
             "Reference, speed against its first row",
-            "This machine, ms",
-            "This machine, speed against the original",
+            "Measured, ms",
+            "Measured, speed against the original",
         ),
         tuple(
             (

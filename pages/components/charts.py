@@ -211,7 +211,7 @@ def run_order(found: Figures, *, dark: bool) -> Chart:
 
 
 def reference(found: Figures, index: int, *, dark: bool) -> Chart:
-    """This machine above, the printed table below: two panels, each on a scale of its own."""
+    """What was measured above, the printed table below: two panels, each on a scale of its own."""
     beside = found.references[index]
     names = {row.measured_name for row in beside.rows}
     colours = {v.name: v.colour for v in found.variants}
@@ -226,7 +226,7 @@ def reference(found: Figures, index: int, *, dark: bool) -> Chart:
         if row.reference_ms is not None
     ]
     shown = (
-        ("This machine", here, False),
+        ("Measured", here, False),
         (f"Reference, other machine ({beside.hardware})", printed, True),
     )
     alt = f"{found.takeaways.reference} Two panels, two machines."

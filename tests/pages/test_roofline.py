@@ -34,5 +34,5 @@ def test_the_report_says_what_is_impossible(open_page: OpenPage) -> None:
     app = open_page("report", id=made.id)
     assert not app.exception
     text = words(app)
-    assert "Distance from this machine" in text
+    assert "Distance from the machine" in text
     assert "faster than the roof" in text

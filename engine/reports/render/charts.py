@@ -81,7 +81,7 @@ def measured_rows(found: Figures, beside: ReferenceFigures) -> str:
         for v in found.variants
         if v.name in names
     )
-    return _both(tuple(shown), "This machine, in ms.")
+    return _both(tuple(shown), "Measured, in ms.")
 
 
 def reference_rows(found: Figures, beside: ReferenceFigures) -> str:

@@ -121,8 +121,8 @@ def _absent(report: Report) -> Section:
     return Section(
         name="energy",
         title="Energy",
-        caption="Not available on this machine: it shows Assay no counter of its energy, and "
-        "nothing is guessed in its place.",
+        caption="Not available on the machine that measured: it shows Assay no counter "
+        "of its energy, and nothing is guessed in its place.",
         plots=(),
         table=Table(
             "Energy in joules an inference",

@@ -100,7 +100,7 @@ def section(report: Report) -> Section | None:
     threads = sorted({one.variant.threads for one in found})
     return Section(
         name="roofline",
-        title="Distance from this machine's limit",
+        title="Distance from the machine's limit",
         caption="Each mark is a variant: to the right, operations for every byte it has to read; "
         "up, operations a second that it reached. Dashed is the limit: left of the bend memory "
         "sets it, right of it arithmetic. The nearer to the line, the less is left to gain.",
@@ -211,7 +211,7 @@ def _notes(found: Sequence[Standing]) -> list[str]:
         here = next(one.found for one in found if one.variant.threads == threads)
         many = "1 thread" if threads == 1 else f"{threads} threads"
         said.append(
-            f"With {many} this machine reached {here.float_gops:,.0f} × 10⁹ operations a second in "
+            f"With {many} the machine reached {here.float_gops:,.0f} × 10⁹ operations a second in "
             f"float and {here.int8_gops:,.0f} in 8 bits (products of two square matrices), and "
             f"{here.memory_gbs:,.1f} × 10⁹ bytes a second from memory."
         )

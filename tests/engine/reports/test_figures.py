@@ -92,7 +92,7 @@ def test_the_headline_names_the_figures_and_the_outcome() -> None:
     found = figures(report())
     assert found.headline.startswith("ONNX Runtime is 2.0")
     assert "× [" in found.headline
-    assert found.headline.endswith("on this machine: the recommendation is confirmed.")
+    assert found.headline.endswith("where it was measured: the recommendation is confirmed.")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_the_recommendation_meets_the_measurement(
 def test_without_advice_nothing_is_claimed() -> None:
     found = figures(replace(report(), advice=None))
     assert found.recommendation is None
-    assert found.headline.endswith("faster than the original on this machine.")
+    assert found.headline.endswith("faster than the original where it was measured.")
 
 
 def test_discarded_rounds_do_not_count_but_are_shown() -> None:

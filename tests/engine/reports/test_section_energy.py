@@ -104,7 +104,7 @@ def test_without_counters_there_is_the_reason_and_no_figure() -> None:
     failures = {f"energy: {v.key}": REASON for v in plan.variants}
     measurement = replace(made.measurement, plan=plan, study_failures=failures)
     found = only(replace(made, measurement=measurement))
-    assert "Not available on this machine" in found.caption
+    assert "Not available on the machine that measured" in found.caption
     assert found.notes == (REASON,)
     assert {cell for row in found.table.rows for cell in row[1:]} == {"not available"}
     assert found.plots == ()

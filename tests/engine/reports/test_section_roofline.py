@@ -121,4 +121,4 @@ def test_nothing_is_divided_by_nothing() -> None:
 def test_exports_hold_the_section() -> None:
     made = studied(onnx={"float_operations": 25_000 * MB})
     assert "impossible: faster than the roof" in export_markdown(made)
-    assert "Distance from this machine" in export_html(made)
+    assert "Distance from the machine" in export_html(made)
