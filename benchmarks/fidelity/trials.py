@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import subprocess
@@ -21,10 +22,13 @@ from engine.types import Artifact
 
 STANDARD = PRESETS["standard"]
 
-_BUSY = "while True: pass"
+_BUSY = """
+import os, sys
+while os.getppid() == int(sys.argv[1]): pass
+"""
 _LIGHT = """
-import random, time
-while True:
+import os, random, sys, time
+while os.getppid() == int(sys.argv[1]):
     end = time.monotonic() + random.uniform(0.01, 0.05)
     while time.monotonic() < end: pass
     time.sleep(random.uniform(0.05, 0.25))
@@ -68,7 +72,7 @@ def measured(
 
 @dataclass
 class Load:
-    """Work beside the measurement: off until it is asked for."""
+    """Work beside the measurement: off until it is asked for, and never longer than we live."""
 
     script: str = _BUSY
     _process: subprocess.Popen[bytes] | None = field(default=None)
@@ -76,7 +80,7 @@ class Load:
     def begin(self) -> None:
         """Keep a CPU busy from now on."""
         if self._process is None:
-            self._process = subprocess.Popen([sys.executable, "-c", self.script])
+            self._process = subprocess.Popen([sys.executable, "-c", self.script, str(os.getpid())])
 
     def end(self) -> None:
         """And no longer."""

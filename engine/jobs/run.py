@@ -65,6 +65,8 @@ def run_task(
     except EngineError as error:
         _refuse_missing(task, error)
         raise
+    finally:
+        cap_log(folder)  # the last words have been read; much may have come since the last look
 
 
 def _refuse_missing(task: Task, ended_with: EngineError | None) -> None:

@@ -8,7 +8,6 @@ import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from starlette.testclient import TestClient
 from engine import store
 from engine.api.routes import MIDDLEWARE, ROUTES
 from engine.registry import MATRIX
+from engine.settings import settings
 from engine.types import Artifact
 
 
@@ -59,15 +59,17 @@ def test_a_folder_comes_as_a_zip_made_on_the_way(client: TestClient, library: An
 
 
 def test_an_importance_matrix_comes_beside_what_it_helped_to_make(
-    client: TestClient, library: Any, tmp_path: Path
+    client: TestClient, library: Any
 ) -> None:
     made, _ = store.artifacts.load(library.artifact_ids[0])
     address = f"/api/v1/artifacts/{made.id}/importance-matrix"
     refused = client.get(address)
     assert refused.status_code == 404 and "without an importance matrix" in refused.text
-    (tmp_path / "model.gguf").write_bytes(b"weights")
-    (tmp_path / MATRIX).write_bytes(b"a matrix")
-    weighed = replace(made, id="e" * 16, path=tmp_path / "model.gguf")
+    home = settings().artifacts_dir / ("e" * 16)
+    home.mkdir()
+    (home / "model.gguf").write_bytes(b"weights")
+    (home / MATRIX).write_bytes(b"a matrix")
+    weighed = replace(made, id=home.name, path=home / "model.gguf")
     store.artifacts.save(weighed, library.model_id)
     answer = client.get(address.replace(made.id, weighed.id))
     assert answer.content == b"a matrix"

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from engine import graphs, store
 from engine.api.routes import MIDDLEWARE, ROUTES
 from engine.formats.gguf.file import read
+from engine.settings import settings
 from engine.types import Artifact, Signature
 from tests import models
 
@@ -113,8 +114,9 @@ def test_it_takes_the_look_of_the_page(
 def test_of_a_gguf_file_everything_but_the_weights_is_given(
     client: TestClient, library: Any, tmp_path: Any
 ) -> None:
-    made = models.converted(models.language_model(tmp_path / "torch"), "gguf", tmp_path / "made")
-    artifact = dataclasses.replace(made, id="f1" * 8)
+    home = settings().artifacts_dir / ("f1" * 8)
+    made = models.converted(models.language_model(tmp_path / "torch"), "gguf", home)
+    artifact = dataclasses.replace(made, id=home.name)
     # Of no model: pages of the shared one show what was made from it.
     store.artifacts.save(artifact, "nobody")
     answer = client.get(f"/viewer/artifact/{artifact.id}/data/{artifact.path.name}")

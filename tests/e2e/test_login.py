@@ -261,6 +261,10 @@ def test_a_report_is_opened_to_everybody_who_logs_in(
         ritas_tab.goto(f"{url}/reports")
         expect(ritas_tab.get_by_text("yours · open to everybody who logs in")).to_be_visible()
     tab.goto(f"{url}/reports")
+    asked = tab.get_by_label("Filter by title, model or format")
+    asked.fill("tobeopened")  # among the examples, which are everybody's
+    asked.press("Enter")
+    expect(tab.get_by_role("button", name="Open")).to_have_count(1)
     tab.get_by_role("button", name="Open").click()
     expect(tab.get_by_role("heading", name="Report tobeopened")).to_be_visible()
     expect(tab.get_by_role("button", name="Share", exact=True)).to_have_count(0)

@@ -175,8 +175,9 @@ def test_children_do_not_outlive_their_worker(probe: Probe, tmp_path: Path, how:
     pytest.fail("the worker's child is still there")
 
 
-def test_a_flood_of_output_is_cut(probe: Probe, tmp_path: Path) -> None:
-    probe("flood")
+@pytest.mark.parametrize(("mib", "pause_s"), [(24, 0.05), (10_240, 0)], ids=["steady", "10 GiB"])
+def test_a_flood_of_output_is_cut(probe: Probe, tmp_path: Path, mib: int, pause_s: float) -> None:
+    probe("flood", mib=mib, pause_s=pause_s)
     assert (tmp_path / "task" / "worker.log").stat().st_size < 20 * 1024**2
     assert len(log_tail(tmp_path / "task")) <= 4096
 

@@ -138,10 +138,11 @@ def _nan(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 
 def _flood(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    for _ in range(24):
-        sys.stdout.write("x" * 1024**2 + "\n")
+    line = "x" * 1024**2 + "\n"
+    for _ in range(request["mib"]):
+        sys.stdout.write(line)
         sys.stdout.flush()
-        time.sleep(0.05)
+        time.sleep(request["pause_s"])
     return {}
 
 
