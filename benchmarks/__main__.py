@@ -13,7 +13,7 @@ import sys
 
 import benchmarks
 
-LONG = ("examples", "fidelity", "llama7b", "load", "observer", "passes")
+LONG = ("examples", "fidelity", "llama7b", "load", "passes")
 """Run by name alone: much disk, or most of an hour, and the README's tables renewed."""
 ASKED = ("fidelity", "load")
 """Those that can be told more."""

@@ -136,7 +136,7 @@ def _start_host() -> subprocess.Popen[bytes]:
 def _start_web(door: Doorway) -> subprocess.Popen[bytes]:
     return _start(
         [
-            *(sys.executable, "-m", "streamlit", "run", "streamlit_app.py"),
+            *(sys.executable, "-m", "engine.api.heads", "run", "streamlit_app.py"),
             *("--server.port", str(door.port), "--server.address", door.address),
             *("--server.headless", "true", "--secrets.files", str(settings().secrets)),
         ],

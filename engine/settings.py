@@ -25,7 +25,8 @@ class Settings:
     what they may announce together; ``unfinished_each``, how many of one person's.
     ``uploads_at_once``: how many may be received at a time; ``uploads_each``, how many of one
     person's. One that brings fewer than ``upload_least_bytes_s`` bytes a second, having used up its
-    patience of ``upload_patience_s`` seconds, is cut.
+    patience of ``upload_patience_s`` seconds, is cut; so is a request whose head is not there after
+    ``head_patience_s`` seconds.
     ``public_host``: the one Host header that is answered, empty for the names of this machine;
     ``serve`` sets it. ``secrets``: the file that says how people log in, if they do.
     """
@@ -49,6 +50,7 @@ class Settings:
     uploads_each: int = 4
     upload_least_bytes_s: float = 16_000.0
     upload_patience_s: float = 30.0
+    head_patience_s: float = 15.0
 
     @property
     def jobs_dir(self) -> Path:
@@ -95,5 +97,6 @@ def settings() -> Settings:
         uploads_each=int(os.environ.get("ASSAY_UPLOADS_EACH", "4")),
         upload_least_bytes_s=float(os.environ.get("ASSAY_UPLOAD_LEAST_KB_S", "16")) * 1e3,
         upload_patience_s=float(os.environ.get("ASSAY_UPLOAD_PATIENCE_S", "30")),
+        head_patience_s=float(os.environ.get("ASSAY_HEAD_PATIENCE_S", "15")),
         task_memory_bytes=int(float(os.environ.get("ASSAY_TASK_MEMORY_GIB", "0")) * GIB),
     )

@@ -164,6 +164,15 @@ class Runner(Protocol):
         ...
 
 
+@runtime_checkable
+class OnDevice(Runner, Protocol):
+    """A Runner whose inferences run on a device that has a clock of its own."""
+
+    def compute_ns(self) -> int:
+        """What the last inference took by that clock, in ns, copies to and from it left out."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How the next token is picked. A temperature of 0 takes the likeliest, every time."""

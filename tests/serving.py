@@ -53,7 +53,7 @@ def host_pid(parent: int) -> int | None:
 
 def web_pid(parent: int) -> int | None:
     """The web process among a process's children."""
-    return _child(parent, lambda words: b"streamlit" in words)
+    return _child(parent, lambda words: b"streamlit_app.py" in words)
 
 
 def _child(parent: int, wanted: Callable[[list[bytes]], bool]) -> int | None:

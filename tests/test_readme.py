@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from benchmarks import load, passes
+from benchmarks.fidelity import PARTS, results
 from tests.engine.store.publisher import PLACES
 from tests.engine.store.test_publishing import TIMES
 from tests.hostile.case import corpus
@@ -29,6 +30,10 @@ def test_the_load_table_is_what_was_measured() -> None:
     found = json.loads(load.KEPT.read_text())
     assert found["passed"] and found["minutes"] >= load.WHOLE_MINUTES
     assert load.table(found) in README.read_text()
+
+
+def test_the_fidelity_table_is_what_was_found() -> None:
+    assert results.table(PARTS) in README.read_text()
 
 
 def test_security_counts_what_there_is() -> None:

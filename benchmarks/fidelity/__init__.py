@@ -1,9 +1,9 @@
-"""Is what Assay measures true? Five proofs, made through its own session, in the real workers.
+"""Is what Assay measures true? Proofs made through its own session, in the real workers.
 
-    .venv/bin/python -m benchmarks fidelity                  all five; some hours
+    .venv/bin/python -m benchmarks fidelity                  all of them; some hours
     .venv/bin/python -m benchmarks fidelity aa --minutes 15  as many trials as fit, then stop
 
-Parts: aa, effect, agreement, memory, peer. Every trial is kept when it ends, in
+Every trial is kept when it ends, in
 ``benchmarks/results/fidelity.json``, and the next call goes on behind it; the README's table is
 drawn from there. Run it on a machine that does nothing else.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.fidelity.results import Results, renew_readme
 from engine.settings import settings
 
-PARTS = ("aa", "effect", "agreement", "memory", "peer")
+PARTS = ("aa", "effect", "agreement", "memory", "peer", "observer", "sandbox")
 
 
 def main(given: Sequence[str] = ()) -> None:

@@ -50,19 +50,23 @@ def machine() -> str:
 
 def renew_readme(parts: Sequence[str]) -> None:
     """Draw the table of what has been run so far."""
+    README.write_text(_MARK.sub(lambda _: table(parts), README.read_text()))
+
+
+def table(parts: Sequence[str]) -> str:
+    """What has been run so far, in the order of the parts, as the README shows it."""
     rows = [
         "| Proof | Found | Wanted | Trials | Date, machine |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for name, known in _load().items():
-        if name not in parts:
-            continue
+    kept = _load()
+    for name in (name for name in parts if name in kept):
+        known = kept[name]
         part = importlib.import_module(f"benchmarks.fidelity.{name}")
         done, where = len(known["trials"]), f"{known['date']}, {known['machine']}"
         cells = (part.PROOF, part.summary(known["trials"]), part.WANTED)
         rows.append(f"| {' | '.join(cells)} | {done} of {part.TRIALS} | {where} |")
-    text = "\n".join(rows) + "\n"
-    README.write_text(_MARK.sub(lambda _: text, README.read_text()))
+    return "\n".join(rows) + "\n"
 
 
 def _load() -> dict[str, Any]:

@@ -38,12 +38,14 @@ def timed_calls(
     cap_s: float,
     loops: int = 1,
     least: int = MIN_CAPPED,
+    after: Callable[[], None] | None = None,
 ) -> tuple[int, ...]:
     """Call with the feeds in turn until ``iterations`` samples and ``seconds`` have both passed.
 
     Stops at ``cap_s`` seconds once there are ``least`` samples (``MIN_SLOW`` of calls that each
     take longer than that), and at ``MAX_SAMPLES``. With ``loops`` above 1 a sample is the mean of
-    so many calls. Raises TaskFailed when the clock goes backwards.
+    so many calls. ``after`` is called between samples, outside of their time. Raises TaskFailed
+    when the clock goes backwards.
     """
     samples: list[int] = []
     begin = perf_counter_ns()
@@ -54,6 +56,8 @@ def timed_calls(
             call(feed)
         end = perf_counter_ns()
         samples.append(_per_call(end - start, loops))
+        if after is not None:
+            after()
         spent, taken = end - begin, len(samples)
         if taken >= iterations and spent >= seconds * _NS:
             break

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Sequence
 
+from engine.bench import nvml
 from engine.bench.model import Block, GateReading
 
 STEAL_LIMIT = 0.02
@@ -51,6 +52,8 @@ def _against(block: Block) -> Iterator[str]:
     if block.throttled:
         times = "once" if block.throttled == 1 else f"{block.throttled} times"
         yield f"the control group's CPU quota stopped the process {times}"
+    if block.gpu and (slowed := [why for why in block.gpu.slowed if why != nvml.OWN_LOAD]):
+        yield f"the GPU's clock was held back by {' and '.join(slowed)}"
 
 
 def _others(cpus: float | None) -> bool:

@@ -16,8 +16,9 @@ from engine import kernel
 from engine.bench.canary import canary_ns
 from engine.bench.clock import loops_for, timed_calls, without_gc
 from engine.bench.environment import Watch, load1
+from engine.bench.gpu import GpuWatch
 from engine.bench.memory import resident
-from engine.bench.model import Block, Preset
+from engine.bench.model import Block, GpuUse, Preset
 from engine.errors import InvalidModel
 from engine.feeds import under_names
 from engine.types import Feed, Runner, Signature
@@ -44,6 +45,7 @@ def time_block(subject: Subject, preset: Preset, round_index: int) -> Block:
 
     Raises InvalidModel when it answers with NaN or infinity where its first answer had none.
     """
+    gpu = GpuWatch()
     watch = Watch()
     canary_before = canary_ns()
     start = perf_counter()
@@ -55,7 +57,7 @@ def time_block(subject: Subject, preset: Preset, round_index: int) -> Block:
         answered = perf_counter()
         odd = _odd_values(first)
         with without_gc():
-            run = _run(runner, subject, preset)
+            run = _run(runner, subject, preset, gpu)
         _check_still_well(odd, runner.infer(subject.feeds[0]), run)
     canary_after = canary_ns()
     disturbed = watch.since()
@@ -78,6 +80,7 @@ def time_block(subject: Subject, preset: Preset, round_index: int) -> Block:
         throttled=disturbed.throttled,
         voluntary_switches=run.voluntary,
         anon_bytes=run.anon_bytes,
+        gpu=run.gpu,
     )
 
 
@@ -92,9 +95,10 @@ class _Run:
     involuntary: int
     voluntary: int
     anon_bytes: tuple[int, int]
+    gpu: GpuUse | None
 
 
-def _run(runner: Runner, subject: Subject, preset: Preset) -> _Run:
+def _run(runner: Runner, subject: Subject, preset: Preset, gpu: GpuWatch) -> _Run:
     """Warm up, then take the samples; calls too short for the clock in loops."""
     warmup = timed_calls(
         runner.infer,
@@ -105,6 +109,7 @@ def _run(runner: Runner, subject: Subject, preset: Preset) -> _Run:
         least=1,
     )
     loops = loops_for(warmup)
+    gpu.look()
     before, anon = _used(), resident().anon_bytes
     samples = timed_calls(
         runner.infer,
@@ -113,7 +118,9 @@ def _run(runner: Runner, subject: Subject, preset: Preset) -> _Run:
         seconds=preset.measure_s,
         cap_s=preset.cap_s,
         loops=loops,
+        after=gpu.listener(runner),
     )
+    gpu.look()
     after = _used()
     return _Run(
         warmup=warmup,
@@ -123,6 +130,7 @@ def _run(runner: Runner, subject: Subject, preset: Preset) -> _Run:
         involuntary=after.involuntary - before.involuntary,
         voluntary=after.voluntary - before.voluntary,
         anon_bytes=(anon, resident().anon_bytes),
+        gpu=gpu.use(),
     )
 
 

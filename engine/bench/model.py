@@ -83,6 +83,24 @@ class MeasurePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuUse:
+    """What a GPU and its driver say of one block; None, or nothing, where they do not say.
+
+    ``compute_ns``: an inference of each sample by the GPU's own clock, copies left out. Memory is
+    as it is after the last sample: of this process, and of all on the card, there also before the
+    model was loaded. ``clock_mhz``: before the first sample and after the last; ``slowed``: what
+    held it back at these moments.
+    """
+
+    compute_ns: tuple[int, ...]
+    clock_mhz: tuple[int, ...]
+    slowed: tuple[str, ...]
+    memory_bytes: int | None
+    card_before_bytes: int | None
+    card_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """One fresh process running one variant once through. Durations in ns or s as named.
 
@@ -91,7 +109,8 @@ class Block:
     ``others_cpus`` is how many CPUs other processes kept busy meanwhile, ``throttled`` how often
     the control group was stopped for its quota. With ``calls_per_sample`` above 1 every sample is
     the mean of so many calls. ``anon_bytes``: the process's own memory before the first sample and
-    after the last. ``cpu_s`` is of all samples, of the process and of those it started.
+    after the last. ``cpu_s`` is of all samples, of the process and of those it started. ``gpu``:
+    the second clock, where it ran on a device.
     """
 
     variant: str
@@ -113,6 +132,7 @@ class Block:
     throttled: int | None = None
     voluntary_switches: int | None = None
     anon_bytes: tuple[int, int] | None = None
+    gpu: GpuUse | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,19 @@ memory, NVML for GPUs. Nothing is guessed: what no counter says is not known.
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic_ns
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
+
+from engine.bench import nvml
 
 POWERCAP = Path("/sys/class/powercap")
-NVML = "libnvidia-ml.so.1"
 PERIOD_S = 0.2
 """Between two readings: the shortest counters begin again after a minute or more."""
-
-_SUCCESS, _NOT_SUPPORTED = 0, 3
 
 
 class NoEnergy(Exception):
@@ -83,51 +81,21 @@ def rapl(root: Path = POWERCAP) -> tuple[Counter, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Gpu:
-    """One GPU, through NVML, which counts millijoules since the driver was loaded."""
-
-    name: str
-    library: Any
-    handle: Any
-    wraps_uj: int = 0
-
-    def read_uj(self) -> int:
-        told = ctypes.c_ulonglong()
-        status = self.library.nvmlDeviceGetTotalEnergyConsumption(self.handle, ctypes.byref(told))
-        if status == _NOT_SUPPORTED:
-            raise OSError(f"{self.name} has no counter of its energy: it is older than Volta")
-        if status != _SUCCESS:
-            raise OSError(f"NVML does not read the energy of {self.name} (error {status})")
-        return int(told.value) * 1000
-
-
-def nvml(library: str = NVML) -> tuple[Counter, ...]:
+def gpu(library: str = nvml.LIBRARY) -> tuple[Counter, ...]:
     """The first GPU, on which models run. Raises NoEnergy with the reason."""
     try:
-        opened = ctypes.CDLL(library)
-    except OSError as error:
-        raise NoEnergy(f"there is no NVIDIA driver with {library}") from error
-    handle = ctypes.c_void_p()
-    for status in (
-        opened.nvmlInit_v2(),
-        opened.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(0), ctypes.byref(handle)),
-    ):
-        if status != _SUCCESS:
-            raise NoEnergy(f"NVML does not open a GPU (error {status})")
-    gpu = _Gpu("GPU 0", opened, handle)
-    try:
-        gpu.read_uj()
-    except OSError as error:
+        card = nvml.card(library)
+        card.read_uj()
+    except (nvml.NoGpu, OSError) as error:
         raise NoEnergy(str(error)) from error
-    return (gpu,)
+    return (card,)
 
 
 def counters() -> tuple[Counter, ...]:
     """Every counter of this machine that can be read. Raises NoEnergy with every reason."""
     found: list[Counter] = []
     reasons: list[str] = []
-    for what, look in (("RAPL", rapl), ("NVML", nvml)):
+    for what, look in (("RAPL", rapl), ("NVML", gpu)):
         try:
             found += look()
         except NoEnergy as error:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from engine.bench.model import Measurement
+from engine.bench.model import Block, Measurement
 from engine.bench.studies import studies
 from engine.errors import BadRequest
 from engine.quality.model import Quality
@@ -66,6 +66,11 @@ def _nothing_was_studied(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def _nothing_ran_by_a_second_clock(document: dict[str, Any]) -> dict[str, Any]:
+    """8 to 9: no block was asked of its GPU, which the defaults of the records say."""
+    return document
+
+
 MIGRATIONS: dict[int, Migration] = {
     1: _artifacts_have_variants,
     2: _no_language_model_had_read_a_text,
@@ -74,6 +79,7 @@ MIGRATIONS: dict[int, Migration] = {
     5: _nobody_looked_before_timing,
     6: _who_was_not_weighed_was_not_timed,
     7: _nothing_was_studied,
+    8: _nothing_ran_by_a_second_clock,
 }
 """From version *n* to *n* + 1. Each is a named function here."""
 
@@ -166,12 +172,22 @@ def _check_consistent(report: Report) -> None:
         _require(len(block.samples_ns) > 0, "a block has no samples")
         for phase in (block.import_s, block.load_s, block.first_s):
             _require(0 <= phase < _LARGEST, "a duration is impossible")
+        _check_gpu(block)
     _check_protocol(measurement, variants)
     for weighed in measurement.memory:
         _require(weighed.variant in variants, f"memory of {weighed.variant!r:.60}, not planned")
         for number in _numbers(dump(weighed)):
             _require(0 <= number < _LARGEST, "an amount of memory is impossible")
     _check_studies(measurement, variants)
+
+
+def _check_gpu(block: Block) -> None:
+    """The second clock ran forwards, and memory is an amount."""
+    if block.gpu is not None:
+        _require(len(block.gpu.compute_ns) > 0, "a GPU ran nothing")
+        _require(all(0 < ns < _LARGEST for ns in block.gpu.compute_ns), "a duration is impossible")
+        for number in _numbers(dump(block.gpu)):
+            _require(0 <= number < _LARGEST, "a figure of a GPU is impossible")
 
 
 def _check_studies(measurement: Measurement, variants: set[str]) -> None:

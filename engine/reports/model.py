@@ -9,6 +9,7 @@ History of ``SCHEMA_VERSION``
 6  a measurement knows what its gate saw, its noise floor and controls, and where it stopped
 7  a measurement knows whose memory could not be weighed though its times were taken
 8  a measurement holds what its studies found beside the times
+9  a block knows what the GPU's own clock and its driver said
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from engine.quality.model import Quality
 from engine.types import Change, Model, Reach, Scalar, Signature, SignatureOrigin, Step, Target
 from engine.verify.model import Verification
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,18 @@ import hashlib
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import anyio
 import httpx
 import pytest
+import websockets
+import websockets.sync.client
 
 from engine.api.pace import paced
 from engine.api.turns import KEPT_S, Turns
@@ -37,6 +40,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "ASSAY_UPLOAD_LEAST_KB_S": "1000",
         "ASSAY_UPLOADS_AT_ONCE": "2",
         "ASSAY_UPLOADS_EACH": "1",
+        "ASSAY_HEAD_PATIENCE_S": "3",
     }
     with serving(data, **limits) as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASSAY_DATA", str(data))
@@ -129,6 +133,42 @@ def test_an_upload_that_trickles_is_cut_and_goes_on(served: str) -> None:
     assert status == 408
     assert 0 < client.offset(path) <= sent
     client.finish(path)
+
+
+def test_a_head_that_never_ends_is_hung_up_on(served: str) -> None:
+    host, port = served.split(":")
+    with ExitStack() as lines:
+        silent, trickling, again = (
+            lines.enter_context(socket.create_connection((host, int(port)), timeout=60))
+            for _ in range(3)
+        )
+        again.sendall(f"GET /healthz HTTP/1.1\r\nHost: {served}\r\n\r\n".encode())
+        assert again.recv(65536).startswith(b"HTTP/1.1 200")
+        again.sendall(b"GET /healthz HTTP/1.1\r\n")  # a second head on the same line
+        trickling.settimeout(0.2)
+        trickling.sendall(b"GET /healthz HTTP/1.1\r\n")
+        begun = time.monotonic()
+        with suppress(ConnectionError):
+            while time.monotonic() < begun + 60:
+                with suppress(TimeoutError):
+                    trickling.sendall(b"X-Slow: 1\r\n")
+                    if not trickling.recv(1):
+                        break
+        assert time.monotonic() < begun + 30
+        for line in (silent, again):
+            with suppress(ConnectionError):
+                while line.recv(65536):  # what is left of an answer, then the end
+                    pass
+
+
+def test_a_page_stays_open_longer_than_a_head_may_take(served: str) -> None:
+    """Its websocket began as a request."""
+    session = websockets.sync.client.connect(
+        f"ws://{served}/_stcore/stream", subprotocols=[websockets.Subprotocol("streamlit")]
+    )
+    with session as line:
+        time.sleep(4)
+        assert line.ping().wait(30)
 
 
 def test_words_that_come_too_slowly_announce_nothing(served: str) -> None:

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "tests" / "artifacts"
+
+expect.set_options(timeout=30_000)
+"""On a busy machine a page's late pieces, a code block for one, take more than five seconds."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
+from time import perf_counter_ns
 from types import ModuleType
 from typing import Any
 
@@ -77,7 +78,7 @@ class Gpu:
 def driver(gpu: Gpu) -> ModuleType:
     """The module ``pycuda.driver`` for this card."""
     module = ModuleType("pycuda.driver")
-    for kind in (Context, Device, DeviceAllocation, Stream):
+    for kind in (Context, Device, DeviceAllocation, Event, Stream):
         setattr(module, kind.__name__, type(kind.__name__, (kind,), {"_gpu": gpu}))
     for error in (Error, LogicError, MemoryError):
         setattr(module, error.__name__, error)
@@ -148,6 +149,31 @@ class Stream:
         waiting, self._gpu.streams[self.handle] = self._gpu.streams[self.handle], []
         for work in waiting:
             work()
+
+
+class Event:
+    """Happens when its stream comes to it. Before that there is no time to be asked for."""
+
+    _gpu: Gpu
+
+    def __init__(self, flags: int = 0) -> None:
+        self._gpu.in_context()
+        self._at_ns: int | None = None
+
+    def record(self, stream: Stream) -> Event:
+        self._at_ns = None
+
+        def happen() -> None:
+            self._at_ns = perf_counter_ns()
+
+        self._gpu.later(stream.handle, happen)
+        return self
+
+    def time_till(self, event: Event) -> float:
+        """Milliseconds."""
+        if self._at_ns is None or event._at_ns is None:
+            raise LogicError("cuEventElapsedTime failed: device not ready")
+        return (event._at_ns - self._at_ns) / 1e6
 
 
 def init(gpu: Gpu) -> None:

@@ -162,3 +162,17 @@ def test_memory_is_checked_and_filled_late() -> None:
     context.pop()
     with pytest.raises(cuda.LogicError):
         driver.Stream()
+
+
+def test_an_event_has_no_time_before_it_happened() -> None:
+    gpu = cuda.Gpu(initialised=True, contexts=[object()])
+    driver = cuda.driver(gpu)
+    stream, began, ended = driver.Stream(), driver.Event(), driver.Event()
+    with pytest.raises(cuda.LogicError):
+        began.time_till(ended)
+    began.record(stream)
+    ended.record(stream)
+    with pytest.raises(cuda.LogicError, match="not ready"):
+        began.time_till(ended)
+    stream.synchronize()
+    assert began.time_till(ended) >= 0

@@ -67,7 +67,7 @@ def cold(workspace: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
+    command = [sys.executable, "-m", "engine.api.heads", "run", "streamlit_app.py"]
     server = subprocess.Popen(
         [*command, f"--server.port={port}"],
         cwd=ROOT,

@@ -12,7 +12,7 @@ import pytest
 
 from engine.bench import power, session
 from engine.bench.model import Measurement
-from engine.bench.power import Log, NoEnergy, nvml, rapl, risen
+from engine.bench.power import Log, NoEnergy, gpu, rapl, risen
 from engine.bench.studies import energy
 from engine.types import Artifact
 from tests.engine.bench.test_session import InProcess, plan
@@ -145,11 +145,11 @@ def library(tmp_path: Path, *, init: int = 0, energy_status: int = 0) -> str:
 
 
 def test_nvml_counts_millijoules_of_the_first_gpu(tmp_path: Path) -> None:
-    (gpu,) = nvml(library(tmp_path))
-    assert gpu.name == "GPU 0"
-    first = gpu.read_uj()
+    (card,) = gpu(library(tmp_path))
+    assert card.name == "GPU 0"
+    first = card.read_uj()
     assert first > 2**32
-    assert gpu.read_uj() - first == 250_000
+    assert card.read_uj() - first == 250_000
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_nvml_counts_millijoules_of_the_first_gpu(tmp_path: Path) -> None:
 )
 def test_nvml_says_why_not(tmp_path: Path, how: dict[str, int], said: str) -> None:
     with pytest.raises(NoEnergy, match=said):
-        nvml(library(tmp_path, **how))
+        gpu(library(tmp_path, **how))
     with pytest.raises(NoEnergy, match=r"no NVIDIA driver with libnothing\.so"):
-        nvml("libnothing.so")
+        gpu("libnothing.so")
 
 
 def test_this_machine_answers_one_way_or_the_other() -> None:

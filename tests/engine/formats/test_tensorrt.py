@@ -9,6 +9,7 @@ import dataclasses
 import json
 import runpy
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,21 @@ import onnx
 import pytest
 
 from engine import registry
+from engine.bench.measure import Subject, time_block
+from engine.bench.model import Preset
 from engine.errors import BadRequest, InvalidModel, MissingDependency, NoRoute, UnsupportedModel
 from engine.graphs import viewable
 from engine.knowledge import list_recipes
 from engine.settings import settings
-from engine.types import Artifact, Signature, TensorSpec
+from engine.types import Artifact, RunnerOptions, Signature, TensorSpec
 from engine.verify.inputs import feed
 from engine.verify.model import Verdict
 from tests import models
 from tests.engine.formats.test_tensorrt_plan import net, quantized
 from tests.fakes import cuda
 from tests.fakes import tensorrt as fake
+
+SHORT = Preset("short", 5, 0, 3, 0.0, 10, 0.0, 5.0, 0)
 
 
 @pytest.fixture(params=fake.GENERATIONS)
@@ -77,6 +82,15 @@ def test_an_engine_answers_as_its_graph_does(gpu: cuda.Gpu, tmp_path: Path) -> N
     assert models.verified(source, made, tmp_path).verdict in (Verdict.EXACT, Verdict.EQUIVALENT)
     assert gpu.launches > 0
     assert registry.format_named("tensorrt").read_signature(made.path) == source.signature
+
+
+def test_an_engine_is_timed_by_the_cards_clock_too(gpu: cuda.Gpu, tmp_path: Path) -> None:
+    made, _ = built(net(tmp_path), tmp_path / "engine")
+    feeds = (feed(made.signature, "random", 2, 1),)
+    opened = partial(registry.open_runner, made, RunnerOptions())
+    block = time_block(Subject("engine", "json", opened, feeds), SHORT, 0)
+    assert block.gpu is not None and len(block.gpu.compute_ns) == len(block.samples_ns)
+    assert all(on < whole for on, whole in zip(block.gpu.compute_ns, block.samples_ns, strict=True))
 
 
 def test_an_engine_has_no_graph_to_look_at(newest: cuda.Gpu, tmp_path: Path) -> None:
