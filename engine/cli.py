@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from engine import arguments, changes, housekeeping, registry, serve, store
+from engine import arguments, changes, floors, housekeeping, registry, serve, store
 from engine.bench.plan import PRESETS
 from engine.bench.studies import studies
 from engine.data.builtin import BUILTINS
@@ -158,6 +158,7 @@ def _run(asked: argparse.Namespace) -> int:
             f"There is no folder {asked.report.parent} to write the report into.",
             hint="Make it first, or choose another.",
         )
+    floors.check()
     request = _import_request(asked)
     with step_bars() as show:
         shell = _Shell(f"shell-{secrets.token_hex(6)}", show)

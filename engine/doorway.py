@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from engine.errors import BadRequest
+from engine.jobs import locks
 from engine.jobs.isolation import tiers
 from engine.logins import login
 from engine.settings import settings
@@ -141,4 +142,11 @@ def _refuse_weak(whom: str) -> None:
             f"by {found.name} only, in which a model's code reads what Assay can read.",
             hint="Install bubblewrap, or take a kernel with Landlock (Linux 6.2 and later): "
             "`python -m engine doctor` says what is missing. Or serve this machine only.",
+        )
+    running = locks.host_tier()
+    if running is not None and running not in _HOLDING:
+        raise BadRequest(
+            f"Assay was not started: other machines could reach {whom}, and a host runs already "
+            f"that holds workers in tier {running or 'none'}.",
+            hint="Stop that host: `serve` starts one that holds them better.",
         )

@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.errors import LibraryUnusable, StorageFull
@@ -117,6 +117,25 @@ def unwritable(folder: Path, why: object) -> LibraryUnusable:
         f"The data folder {folder} cannot be written ({why}).",
         hint="Give the user who runs Assay the right to write there, or set ASSAY_DATA.",
     )
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all in it, also what its maker locked us out of.
+
+    What cannot be removed stays, and whoever looks for room finds it there.
+    """
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    with suppress(OSError):
+        path.chmod(0o700)
+    for folder, folders, _ in os.walk(path):
+        for name in folders:
+            place = Path(folder, name)
+            if not place.is_symlink():
+                with suppress(OSError):
+                    place.chmod(0o700)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def fsync(path: Path) -> None:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from importlib import metadata
 
+from engine.errors import MissingDependency
+
 FLOORS: Mapping[str, tuple[str, str]] = {
     "torch": ("2.10", "CVE-2026-24747: weights_only could be made to write past its memory"),
     "onnx": ("1.21", "external data could be read through links"),
@@ -32,6 +34,12 @@ def below() -> tuple[str, ...]:
         for name, version in found.items()
         if version and _numbers(version) < _numbers(FLOORS[name][0])
     )
+
+
+def check() -> None:
+    """Raises MissingDependency where a package is too old to open strangers' files with."""
+    if old := below():
+        raise MissingDependency(old[0], hint=" ".join(old[1:]) or "Then start it again.")
 
 
 def _version(name: str) -> str | None:

@@ -40,6 +40,13 @@ def driver_version() -> str | None:
     return found[0] if found else None
 
 
+def card_names() -> str | None:
+    """The cards as the driver calls them, such as ``"NVIDIA H100 80GB HBM3"``; None without one."""
+    files = sorted(DRIVER.parent.glob("gpus/*/information"))
+    found = (re.search(r"^Model:\s*(.+?)\s*$", file.read_text(), re.MULTILINE) for file in files)
+    return ", ".join(name[1] for name in found if name) or None
+
+
 @dataclass(frozen=True, slots=True)
 class NvidiaGpu(Requirement):
     """The card, as something a format needs. No package brings it."""

@@ -109,6 +109,6 @@ def summary(trials: list[Trial]) -> str:
         spread = statistics.stdev(errors) / math.sqrt(len(errors)) if len(errors) > 1 else math.nan
         parts.append(
             f"{size} %: {slower} of {len(own)}, "
-            f"{statistics.mean(errors):+.2f} ± {spread:.2f} points"
+            f"{statistics.mean(errors):+.2f} points (standard error {spread:.2f})"
         )
     return "; ".join(parts)

@@ -78,7 +78,8 @@ def _measured(model: str, url: str, watching: Any) -> float:
     if measurement is None:
         raise SystemExit("The report holds no measurement.")
     original = next(v.key for v in measurement.plan.variants if v.is_original)
-    blocks = [b for b in measurement.blocks if b.variant == original and not b.discarded]
+    # All of them: what a page disturbs might be just what is discarded.
+    blocks = [b for b in measurement.blocks if b.variant == original]
     return median(median(block.samples_ns) for block in blocks) / 1e6
 
 

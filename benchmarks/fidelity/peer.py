@@ -81,14 +81,26 @@ def _llama(artifact: Artifact) -> float:
 
 
 def summary(trials: list[Trial]) -> str:
-    """The coefficient of variation of each."""
+    """The coefficient of variation of each, and how they stand to each other."""
     if len(trials) < 2:
         return "not run yet"
     parts = []
     for words, (ours, theirs) in _PAIRS.items():
         own, other = (_spread([one[name] for one in trials]) for name in (ours, theirs))
-        parts.append(f"{words}: ours {100 * own:.1f} %, {theirs} {100 * other:.1f} %")
+        low, high = _apart(own / other, len(trials))
+        parts.append(
+            f"{words}: ours {100 * own:.1f} %, {theirs} {100 * other:.1f} %, "
+            f"ours over theirs {own / other:.2f}× [{low:.2f}, {high:.2f}]"
+        )
     return "; ".join(parts)
+
+
+def _apart(ratio: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of a ratio of two spreads of so many values each (Fisher's F)."""
+    from scipy.stats import f
+
+    factor = float(f.ppf(0.975, count - 1, count - 1)) ** 0.5
+    return ratio / factor, ratio * factor
 
 
 def _spread(values: list[float]) -> float:

@@ -18,7 +18,7 @@ from unittest import mock
 
 from benchmarks.fidelity.results import Trial
 from benchmarks.fidelity.subjects import converted
-from engine.bench import stats
+from engine.bench import paired, stats
 from engine.bench.plan import PRESETS
 from engine.errors import BadRequest
 from engine.jobs.isolation import tiers
@@ -47,11 +47,13 @@ def summary(trials: list[Trial]) -> str:
 
 
 def _against_c(tier: str, trials: list[Trial]) -> str:
-    later = median(one[tier]["start"] - one["C"]["start"] for one in trials)
+    later = [one[tier]["start"] - one["C"]["start"] for one in trials]
+    low, high = paired.interval(later, stats.LEVEL)
     found = stats.ratio([one["C"]["p50"] for one in trials], [one[tier]["p50"] for one in trials])
     assert found is not None
     return (
-        f"{tier}: a start {later:+.1f} ms; p50 of C over {tier} {found.value:.3f}× "
+        f"{tier}: a start {paired.middle(later):+.1f} ms [{low:+.1f}, {high:+.1f}]; "
+        f"p50 of C over {tier} {found.value:.3f}× "
         f"[{found.low:.3f}, {found.high:.3f}], {found.verdict}"
     )
 

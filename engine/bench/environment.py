@@ -10,7 +10,7 @@ from time import perf_counter
 
 from engine import kernel, processor
 from engine.bench.model import Environment
-from engine.nvidia import driver_version, has_nvidia_gpu
+from engine.nvidia import card_names, driver_version, has_nvidia_gpu
 from engine.processor import first_line
 from engine.records import fingerprint
 from engine.types import Scalar
@@ -44,7 +44,7 @@ def environment(sandbox: str) -> Environment:
         "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "not set"),
     }
     if has_nvidia_gpu():
-        facts["NVIDIA driver"] = driver_version()
+        facts["NVIDIA GPU"], facts["NVIDIA driver"] = card_names(), driver_version()
     return Environment(facts=facts, packages=_packages())
 
 

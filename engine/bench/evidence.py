@@ -52,8 +52,8 @@ def _against(block: Block) -> Iterator[str]:
     if block.throttled:
         times = "once" if block.throttled == 1 else f"{block.throttled} times"
         yield f"the control group's CPU quota stopped the process {times}"
-    if block.gpu and (slowed := [why for why in block.gpu.slowed if why != nvml.OWN_LOAD]):
-        yield f"the GPU's clock was held back by {' and '.join(slowed)}"
+    if block.gpu and nvml.FROM_OUTSIDE in block.gpu.slowed:
+        yield f"the GPU's clock was held back by {nvml.FROM_OUTSIDE}"
 
 
 def _others(cpus: float | None) -> bool:

@@ -11,7 +11,9 @@ from engine.bench.model import GpuUse
 from engine.types import OnDevice, Runner
 
 
-def _card() -> nvml.Card | None:
+def _card(on_gpu: bool) -> nvml.Card | None:
+    if not on_gpu:
+        return None
     try:
         return nvml.card()
     except nvml.NoGpu:
@@ -22,16 +24,18 @@ def _card() -> nvml.Card | None:
 class GpuWatch:
     """Made before the model is loaded; asked when the last sample is taken.
 
-    A runner that is on no device is not followed, and costs nothing.
+    What is not ``on_gpu`` is not followed: not even the driver is asked.
     """
 
-    _card: nvml.Card | None = field(default_factory=_card)
+    on_gpu: bool
+    _card: nvml.Card | None = None
     _before: int | None = None
     _compute: list[int] = field(default_factory=list)
     _clocks: list[int] = field(default_factory=list)
     _slowed: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._card = _card(self.on_gpu)
         self._before = self._card.used_bytes() if self._card else None
 
     def listener(self, runner: Runner) -> Callable[[], None] | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.bench import stats
-from engine.bench.evidence import gate_failures
+from engine.bench.evidence import gate_failures, outside_evidence
 from engine.bench.model import Block, GateReading, MeasurePlan, Variant
 from engine.bench.verdicts import kept
 
@@ -23,9 +23,11 @@ def snapshot(
     gate: Sequence[GateReading],
     rounds: int,
     seconds_left: float,
+    to_come: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Every block so far in the order it ran, each variant's median with its interval, the noise.
 
+    ``to_come``: what is done after the times, in words.
     ``strip`` has one ``[variant's place, median in ms, 1 when discarded]`` a block.
     """
     places = {variant.key: place for place, variant in enumerate(plan.variants)}
@@ -36,6 +38,7 @@ def snapshot(
             "round": max((block.round for block in blocks), default=-1) + 1,
             "rounds": rounds,
             "seconds_left": round(seconds_left),
+            "to_come": list(to_come),
             "restless": list(restless),
             "noise": max((row["grade"] for row in rows), default=""),
             "variants": rows,
@@ -48,7 +51,8 @@ def snapshot(
 
 
 def _row(variant: Variant, blocks: Sequence[Block], *, restless: bool) -> dict[str, Any]:
-    counting = [np.array(b.samples_ns, dtype=float) / _MS for b in kept(blocks, variant.key)]
+    own = kept(blocks, variant.key)
+    counting = [np.array(b.samples_ns, dtype=float) / _MS for b in own]
     found = stats.percentile(counting, 0.5)
     return {
         "key": variant.key,
@@ -60,7 +64,12 @@ def _row(variant: Variant, blocks: Sequence[Block], *, restless: bool) -> dict[s
         "low_ms": _short(found.low) if found.low is not None else None,
         "high_ms": _short(found.high) if found.high is not None else None,
         "blocks_ms": [_short(float(np.median(block))) for block in counting],
-        "grade": stats.grade(counting, discarded=0, disturbed=False, gate_failed=restless)
+        "grade": stats.grade(
+            counting,
+            discarded=sum(b.variant == variant.key and bool(b.discarded) for b in blocks),
+            disturbed=outside_evidence(own) is not None,
+            gate_failed=restless,
+        )
         if len(counting) > 2
         else "",
     }

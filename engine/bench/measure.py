@@ -12,7 +12,7 @@ from time import perf_counter, process_time
 
 import numpy as np
 
-from engine import kernel
+from engine import kernel, processor
 from engine.bench.canary import canary_ns
 from engine.bench.clock import loops_for, timed_calls, without_gc
 from engine.bench.environment import Watch, load1
@@ -25,6 +25,8 @@ from engine.types import Feed, Runner, Signature
 
 FEEDS = 4
 _FEEDS_BYTES = 64 * 1024**2
+_WARM = 1000
+"""Calls between two looks at the clock while a model of microseconds is warmed on."""
 
 Opened = Callable[[], AbstractContextManager[Runner]]
 """Opens the runner when called, so that loading falls inside the clock."""
@@ -32,12 +34,16 @@ Opened = Callable[[], AbstractContextManager[Runner]]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a worker measures: the module to import, how to open the runner, what to feed it."""
+    """What a worker measures: the module to import, how to open the runner, what to feed it.
+
+    ``on_gpu``: it runs on a GPU, whose driver is asked, too.
+    """
 
     variant: str
     import_module: str
     open_runner: Opened
     feeds: tuple[Feed, ...]
+    on_gpu: bool = False
 
 
 def time_block(subject: Subject, preset: Preset, round_index: int) -> Block:
@@ -45,7 +51,7 @@ def time_block(subject: Subject, preset: Preset, round_index: int) -> Block:
 
     Raises InvalidModel when it answers with NaN or infinity where its first answer had none.
     """
-    gpu = GpuWatch()
+    gpu = GpuWatch(subject.on_gpu)
     watch = Watch()
     canary_before = canary_ns()
     start = perf_counter()
@@ -81,6 +87,7 @@ def time_block(subject: Subject, preset: Preset, round_index: int) -> Block:
         voluntary_switches=run.voluntary,
         anon_bytes=run.anon_bytes,
         gpu=run.gpu,
+        cpu_mhz=run.cpu_mhz,
     )
 
 
@@ -96,6 +103,7 @@ class _Run:
     voluntary: int
     anon_bytes: tuple[int, int]
     gpu: GpuUse | None
+    cpu_mhz: float | None
 
 
 def _run(runner: Runner, subject: Subject, preset: Preset, gpu: GpuWatch) -> _Run:
@@ -109,6 +117,11 @@ def _run(runner: Runner, subject: Subject, preset: Preset, gpu: GpuWatch) -> _Ru
         least=1,
     )
     loops = loops_for(warmup)
+    rest_s = preset.warmup_s - sum(warmup) / 1e9
+    if rest_s > 0:  # too quick a model to be warm when all samples are taken
+        timed_calls(
+            runner.infer, subject.feeds, iterations=1, seconds=rest_s, cap_s=rest_s, loops=_WARM
+        )
     gpu.look()
     before, anon = _used(), resident().anon_bytes
     samples = timed_calls(
@@ -120,6 +133,7 @@ def _run(runner: Runner, subject: Subject, preset: Preset, gpu: GpuWatch) -> _Ru
         loops=loops,
         after=gpu.listener(runner),
     )
+    mhz = processor.frequency_mhz()
     gpu.look()
     after = _used()
     return _Run(
@@ -131,6 +145,7 @@ def _run(runner: Runner, subject: Subject, preset: Preset, gpu: GpuWatch) -> _Ru
         voluntary=after.voluntary - before.voluntary,
         anon_bytes=(anon, resident().anon_bytes),
         gpu=gpu.use(),
+        cpu_mhz=mhz,
     )
 
 

@@ -110,7 +110,7 @@ class Block:
     the control group was stopped for its quota. With ``calls_per_sample`` above 1 every sample is
     the mean of so many calls. ``anon_bytes``: the process's own memory before the first sample and
     after the last. ``cpu_s`` is of all samples, of the process and of those it started. ``gpu``:
-    the second clock, where it ran on a device.
+    the second clock, where it ran on a device. ``cpu_mhz``: the CPU's clock after the last sample.
     """
 
     variant: str
@@ -133,6 +133,7 @@ class Block:
     voluntary_switches: int | None = None
     anon_bytes: tuple[int, int] | None = None
     gpu: GpuUse | None = None
+    cpu_mhz: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ SLOWED = {
     0x80: "its power supply",
 }
 """Who holds a clock back, by NVML's bits. The others (idle, set clocks) hold nobody back."""
-OWN_LOAD = SLOWED[0x04]
-"""A model that keeps the card busy meets this limit by itself: it is no disturbance."""
+FROM_OUTSIDE = SLOWED[0x80]
+"""Power and heat are the model's own doing as well: only this one is a disturbance for sure."""
 
 
 class NoGpu(Exception):

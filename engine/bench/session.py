@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from engine.bench import live, studies, verdicts
@@ -31,6 +31,9 @@ from engine.types import Artifact, Signature
 MEMORY_LABEL = "Weigh the memory"
 GATE_LABEL = "See whether the machine is at rest"
 TIMING_LABEL = "Time every variant in turn"
+
+PAUSE_S = 0.3
+"""Before each block: what the last one left behind (pages, clocks) settles."""
 
 _NOT_THE_VARIANT = (Reason.CANCELLED, Reason.WORKER_LOST, Reason.DISK_FULL)
 """Ends that say nothing about a variant: the whole measurement ends."""
@@ -169,7 +172,8 @@ class _Session:
                 kept += 1
             if kept == planned or self._settled(kept):
                 break
-        self.steps.publish(live.snapshot(self.plan, self.blocks, self.gate, len(order), 0.0))
+        ran = max((block.round for block in self.blocks), default=-1) + 1
+        self._show(self.blocks, ran, 0.0)
 
     def study(self) -> dict[str, tuple[Any, ...]]:
         """What every study of the plan finds, by the field of ``Measurement`` it belongs to."""
@@ -196,6 +200,7 @@ class _Session:
         for key in keys:
             if key in self.errors:
                 continue
+            sleep(PAUSE_S)
             variant = variants[key]
             request = self.request(variant) | {
                 "preset": dump(self.plan.preset),
@@ -217,7 +222,12 @@ class _Session:
         rounds_left = self.plan.preset.rounds - kept - 1
         total = max(block.round for block in done) + 1 + rounds_left
         blocks = [*self.blocks, *done]
-        self.steps.publish(live.snapshot(self.plan, blocks, self.gate, total, pace * left))
+        self._show(blocks, total, pace * left)
+
+    def _show(self, blocks: list[Block], total: int, seconds_left: float) -> None:
+        to_come = [studies.studies()[name].title for name in self.plan.studies]
+        found = live.snapshot(self.plan, blocks, self.gate, total, seconds_left, to_come)
+        self.steps.publish(found)
 
     def attempt(
         self, variant: Variant, task: Task, errors: dict[str, EngineError]

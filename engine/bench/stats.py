@@ -21,6 +21,12 @@ LEVEL = 0.95
 INTERIM_LEVEL = 0.99
 """Of looks before the last one: whoever looks often sees chance more often."""
 
+FEW = 5
+"""Processes below which nothing is resampled: of three there is not enough to draw from."""
+
+UNDECIDED = "not decided"
+"""The verdict where a variant got noise grade D, whatever its interval says."""
+
 DELTA = 0.03
 """Differences below 3 % are not called faster or slower."""
 
@@ -45,9 +51,10 @@ class Percentile:
 class Ratio:
     """How many times as fast: above 1 the second is faster than the first.
 
-    ``verdict`` is one of ``faster``, ``slower``, ``equivalent``, ``small but real`` and
-    ``inconclusive``, for differences from ``delta`` on; ``rounds_needed`` estimates, for the last,
-    how many would settle it. ``p`` is two-sided; ``p_adjusted`` counts how many were compared.
+    ``verdict`` is one of ``faster``, ``slower``, ``equivalent``, ``small but real``,
+    ``inconclusive`` and ``UNDECIDED``, for differences from ``delta`` on; ``rounds_needed``
+    estimates, for inconclusive ones, how many would settle it. ``p`` is two-sided; ``p_adjusted``
+    counts how many were compared.
     """
 
     value: float
@@ -64,6 +71,8 @@ class Ratio:
 def percentile(blocks: Sequence[np.ndarray], share: float, *, level: float = LEVEL) -> Percentile:
     """A percentile of all samples, with a bootstrap interval over processes and samples.
 
+    Of fewer than ``FEW`` processes the interval is Student's t on the logs of their percentiles.
+
     The distribution inside a resample is not drawn but computed: its percentile is at most x
     exactly when enough of its values are, and their number is a sum of binomials over the drawn
     processes, taken as normal. That costs milliseconds however many samples there are.
@@ -75,6 +84,9 @@ def percentile(blocks: Sequence[np.ndarray], share: float, *, level: float = LEV
     value = float(np.quantile(pooled, share))
     if len(blocks) == 1:
         return Percentile(value, None, None, "one process: no interval")
+    if len(blocks) < FEW:
+        spread = _of_few([float(np.quantile(block, share)) for block in blocks], level)
+        return Percentile(value, value / spread, value * spread)
     drawn, luck = _draws(len(blocks))
     ordered = [np.sort(block) for block in blocks]
     sizes = np.array([len(block) for block in blocks], dtype=float)
@@ -89,6 +101,13 @@ def percentile(blocks: Sequence[np.ndarray], share: float, *, level: float = LEV
     tail = _tail(len(blocks), level)
     low, high = _first(pooled, reached, tail), _first(pooled, reached, 1 - tail)
     return Percentile(value, min(low, value), max(high, value))
+
+
+def _of_few(values: Sequence[float], level: float) -> float:
+    """The factor by which the middle of some positive values may be off."""
+    logs = np.log(np.maximum(values, np.finfo(float).tiny))
+    error = float(np.std(logs, ddof=1)) / math.sqrt(len(logs))
+    return math.exp(student.quantile(level, len(logs) - 1) * error)
 
 
 def ratio(
@@ -139,7 +158,8 @@ def adjusted(found: Sequence[Ratio], *, level: float = LEVEL) -> tuple[Ratio, ..
             band = math.log1p(one.delta)
             inside = -band <= math.log(one.low) and math.log(one.high) <= band
             verdict = "equivalent" if inside else "inconclusive"
-        held[place] = _with_needed(replace(one, verdict=verdict, p_adjusted=highest))
+        strict = 1 - (1 - level) / (len(found) - step)
+        held[place] = _with_needed(replace(one, verdict=verdict, p_adjusted=highest), strict)
     return tuple(held)
 
 
@@ -243,10 +263,12 @@ def _first(pooled: np.ndarray, reached: Callable[[float], float], share: float) 
     return float(pooled[low])
 
 
-def _with_needed(found: Ratio) -> Ratio:
+def _with_needed(found: Ratio, level: float = LEVEL) -> Ratio:
+    """``level``: the confidence a difference has to have, more where several are judged."""
     if found.verdict != "inconclusive":
         return replace(found, rounds_needed=None)
     middle, half = math.log(found.value), math.log(found.high / found.low) / 2
+    half *= student.quantile(level, found.rounds - 1) / student.quantile(LEVEL, found.rounds - 1)
     wanted = max(abs(middle), math.log1p(found.delta) - abs(middle), 0.005)
     needed = math.ceil(found.rounds * (half / wanted) ** 2)
     return replace(found, rounds_needed=max(found.rounds + 1, needed))

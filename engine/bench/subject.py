@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.bench.measure import FEEDS, Subject, make_feeds
+from engine.nvidia import NvidiaGpu
 from engine.records import parse
 from engine.registry import format_named, open_runner
 from engine.types import Artifact, RunnerOptions, Signature
@@ -16,10 +17,11 @@ def subject_of(request: Mapping[str, Any], *, feeds: int = FEEDS) -> Subject:
     from engine.verify.inputs import feed
 
     artifact = parse(Artifact, request["artifact"])
+    spec = format_named(artifact.format)
     names = tuple(spec.name for spec in artifact.signature.inputs)
     return Subject(
         variant=request["variant"],
-        import_module=format_named(artifact.format).import_module,
+        import_module=spec.import_module,
         open_runner=lambda: open_runner(artifact, RunnerOptions(threads=request["threads"])),
         feeds=make_feeds(
             parse(Signature, request["signature"]),
@@ -28,4 +30,5 @@ def subject_of(request: Mapping[str, Any], *, feeds: int = FEEDS) -> Subject:
             seed=request["seed"],
             most=feeds,
         ),
+        on_gpu=any(isinstance(need, NvidiaGpu) for need in spec.requires),
     )

@@ -7,6 +7,7 @@ import os
 import stat
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from engine.errors import (
     UnsafeModel,
     UnsupportedModel,
 )
-from engine.jobs.protocol import EVENTS, LOG, OUT, RESULT, Event
+from engine.jobs.protocol import EVENTS, LOG, OUT, REQUEST, RESULT, Event
 
 FOLDER = "_folder"
 """The key under which a result says which task folder it came from."""
@@ -135,12 +136,26 @@ def log_tail(folder: Path) -> str:
     return plain(tail.decode("utf-8", "replace"), longest=_TAIL, keep="\n\t")
 
 
+def cap(folder: Path) -> None:
+    """What stays of a task's folder is small, whatever its worker made of it."""
+    for name in (LOG, EVENTS):
+        _cut(folder / name)
+    for name in (REQUEST, RESULT):
+        with suppress(OSError):
+            if (folder / name).lstat().st_size > _LARGEST_RESULT:
+                (folder / name).unlink()
+
+
 def cap_log(folder: Path) -> None:
     """Cut a log that a worker floods. It goes on appending after the cut."""
+    _cut(folder / LOG)
+
+
+def _cut(path: Path) -> None:
     try:
-        handle = os.open(folder / LOG, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return  # its own log, which it removed or made a link of: then there is none
+        return  # its own file, which it removed or made a link of: then there is none
     try:
         facts = os.fstat(handle)
         if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1 and facts.st_size > _LOG_CAP:

@@ -190,6 +190,8 @@ def main() -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         close_to_others(settings().data_dir)
+        held = tiers.sandbox(settings().sandbox)
+        locks.host_lock().write_text(held.tier or "")
         sweep()
         clean()
         queue_file.mend(_queue_file())
@@ -197,7 +199,7 @@ def main() -> int:
         DBOS.launch()
         for name in _QUEUES:
             DBOS.register_queue(name, global_concurrency=1, polling_interval_sec=_QUEUE_POLL_S)
-        _log.info("Sandbox %s", tiers.sandbox(settings().sandbox).words)
+        _log.info("Sandbox %s", held.words)
         _log.info("Ready (process %d, data in %s).", os.getpid(), settings().data_dir)
         status = _serve()
         DBOS.destroy(workflow_completion_timeout_sec=int(_GOODBYE_S))
@@ -284,6 +286,7 @@ def _take_stock() -> None:
                 message="How this job ended was not written down.",
                 hint="See that the disk is not full, then start it again.",
             )
+            clear_outputs(row.id)
 
 
 def close_to_others(folder: Path) -> None:
@@ -312,5 +315,7 @@ def sweep() -> None:
     """End and remove what processes that are gone have left: theirs, and what was half kept."""
     if ended := strays.end():
         _log.info("Ended %d processes that an earlier host's workers had left.", ended)
+    for job_id in orphans.left_by_jobs():
+        clear_outputs(job_id)
     for gone in orphans.sweep():
         _log.info("Removed %s: whoever made it died before it was kept.", gone)

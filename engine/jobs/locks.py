@@ -40,6 +40,11 @@ def host_lock() -> Path:
     return settings().data_dir / "host.lock"
 
 
+def host_tier() -> str | None:
+    """The sandbox tier of the host that runs, in which it holds workers; None without a host."""
+    return host_lock().read_text(encoding="utf-8") if held(host_lock()) else None
+
+
 @contextmanager
 def single(path: Path) -> Iterator[bool]:
     """Hold ``path`` as the only one on this machine; False when someone else does."""

@@ -23,6 +23,8 @@ REQUEST, EVENTS, RESULT, LOG, OUT = (
     "worker.log",
     "out",
 )
+EVIDENCE = REQUEST, EVENTS, RESULT, LOG
+"""What stays of a task's folder."""
 TEXT = "text"
 """The key of a job's result under which a writing model's answer grows."""
 LONGEST_TEXT = 64 * 1024

@@ -31,6 +31,7 @@ from engine.jobs.isolation.tiers import unavailable
 from engine.jobs.protocol import NO_ROOM, REQUEST, Event, Limits, Task
 
 _OF_SIGNALS = 128
+_SIGNALS = frozenset(map(int, signal.Signals))
 
 
 def run_task(
@@ -154,8 +155,8 @@ def _watch(worker: subprocess.Popen[bytes], watch: _Watch) -> int:
         os.close(handle)
     watch.read_events()
     status = worker.wait()
-    # Bubblewrap says 128 + n of a worker that signal n ended.
-    return _OF_SIGNALS - status if status > _OF_SIGNALS else status
+    # Bubblewrap says 128 + n of a worker that signal n ended; any other number is its own.
+    return _OF_SIGNALS - status if status - _OF_SIGNALS in _SIGNALS else status
 
 
 def _ended_badly(status: int, folder: Path, before: kernel.Ended) -> EngineError:
@@ -167,8 +168,9 @@ def _ended_badly(status: int, folder: Path, before: kernel.Ended) -> EngineError
     if status == -signal.SIGKILL:
         return _killed(before, kernel.ended_for_memory())
     if status < 0:
+        name = signal.Signals(-status).name if -status in _SIGNALS else f"signal {-status}"
         return TaskFailed(
-            f"The worker died ({signal.Signals(-status).name}) before it had a result.",
+            f"The worker died ({name}) before it had a result.",
             how=Reason.CRASHED,
             hint="A native library crashed on this model. The log holds its last words.",
         )

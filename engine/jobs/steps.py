@@ -6,7 +6,6 @@ that has an end is never run again, whatever happened to the host in between.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -14,9 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError, Reason, TaskCancelled, TaskFailed
+from engine.files import remove
 from engine.jobs import evidence, locks
 from engine.jobs.board import Board
-from engine.jobs.protocol import LONGEST_TEXT, OUT, TEXT, Event, JobState, StepView, Task
+from engine.jobs.protocol import (
+    EVIDENCE,
+    LONGEST_TEXT,
+    OUT,
+    TEXT,
+    Event,
+    JobState,
+    StepView,
+    Task,
+)
 from engine.jobs.run import run_task
 from engine.settings import settings
 
@@ -155,8 +164,13 @@ def clear_outputs(job_id: str) -> None:
 
 
 def _clear(attempt: Path) -> None:
-    for heavy in (OUT, "tmp"):
-        shutil.rmtree(attempt / heavy, ignore_errors=True)
+    """Leave the evidence of a folder in which a worker may have written whatever it liked."""
+    if attempt.is_symlink() or not attempt.is_dir():
+        return
+    for left in attempt.iterdir():
+        if left.name not in EVIDENCE or left.is_symlink() or not left.is_file():
+            remove(left)
+    evidence.cap(attempt)
 
 
 def latest_log(job_id: str) -> str:

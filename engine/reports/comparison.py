@@ -30,6 +30,7 @@ _WORDS = {
     "equivalent": "the same ratio as in {}",
     "small but real": "nearly the same ratio as in {}",
     "inconclusive": "not to be told apart from {}",
+    stats.UNDECIDED: "not decided against {}: noise grade D",
 }
 
 
@@ -183,7 +184,8 @@ def _ratio_rows(
     said: dict[str, list[str]] = {}
     sentences = []
     for (row, (one, first), (two, second)), ratio in zip(pairs, apart, strict=True):
-        word = _WORDS[ratio.verdict].format(heads[one].letter)
+        restless = stats.UNDECIDED in (first.verdict, second.verdict)
+        word = _WORDS[stats.UNDECIDED if restless else ratio.verdict].format(heads[one].letter)
         said.setdefault(row.name, []).append(f"{heads[two].letter}: {word} ({words.times(ratio)})")
         sentences.append(
             f"{row.name}: {words.times(first)} in {heads[one].letter}, {words.times(second)} in "

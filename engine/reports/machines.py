@@ -11,7 +11,7 @@ from engine.reports.versions import SHOWN, by_name
 
 _HARDWARE = (
     *("Processor", "Architecture", "Logical CPUs", "CPUs this process may use", "CPU quota"),
-    *("Memory", "Virtual machine", "NVIDIA driver"),
+    *("Memory", "Virtual machine", "NVIDIA GPU", "NVIDIA driver"),
 )
 _ABSENT = "–"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +23,10 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 """Signs that steer a terminal, turn text round, or are no text: no report of ours holds one."""
+_ID = re.compile("[0-9A-Za-z_-]{1,64}")
+_MOST_VARIANTS, _MOST_OF_ONE = 64, 100
+"""How many are drawn and compared with each other; processes, windows or points of one. What grows
+faster than these would keep the web busy for hours."""
 _NOT_A_REPORT = "This is not an Assay report"
 _HINT = "Import the JSON file that a report's Export button gave."
 
@@ -155,9 +160,11 @@ def _check_consistent(report: Report) -> None:
     made = {artifact.id for artifact in report.artifacts}
     for found in (found for artifact in report.artifacts for found in artifact.quality):
         _check_answers(found)
+    _require(_ID.fullmatch(report.id) is not None, "its id is none")
     measurement = report.measurement
     if measurement is None:
         return
+    _check_sizes(measurement)
     variants = {variant.key for variant in measurement.plan.variants}
     for artifact in report.artifacts:
         _require(0 <= artifact.size_bytes < _LARGEST, "a size is impossible")
@@ -172,6 +179,7 @@ def _check_consistent(report: Report) -> None:
         _require(len(block.samples_ns) > 0, "a block has no samples")
         for phase in (block.import_s, block.load_s, block.first_s):
             _require(0 <= phase < _LARGEST, "a duration is impossible")
+        _require(0 <= (block.cpu_mhz or 0) < _LARGEST, "a clock is impossible")
         _check_gpu(block)
     _check_protocol(measurement, variants)
     for weighed in measurement.memory:
@@ -179,6 +187,18 @@ def _check_consistent(report: Report) -> None:
         for number in _numbers(dump(weighed)):
             _require(0 <= number < _LARGEST, "an amount of memory is impossible")
     _check_studies(measurement, variants)
+
+
+def _check_sizes(measurement: Measurement) -> None:
+    """What is compared pair by pair, or resampled, is not too much of it."""
+    _require(len(measurement.plan.variants) <= _MOST_VARIANTS, "it has too many variants")
+    kinds = ("blocks", "memory", *studies())
+    counts = (Counter(one.variant for one in getattr(measurement, kind)) for kind in kinds)
+    most = max((max(count.values()) for count in counts if count), default=0)
+    windows = (len(run.windows) for run in measurement.clients)
+    points = (len(sweep.points) for sweep in measurement.batches)
+    most = max((most, len(measurement.gate), *windows, *points))
+    _require(most <= _MOST_OF_ONE, "a variant was measured too often")
 
 
 def _check_gpu(block: Block) -> None:

@@ -67,6 +67,10 @@ def promise_table(found: tuple[Promise, ...]) -> Table:
     )
 
 
+_OF_TIME = ("latency", "throughput")
+"""What a restless machine says nothing about."""
+
+
 def _of_claim(
     claim: Claim, report: Report, variants: tuple[VariantFigures, ...]
 ) -> tuple[Promise, ...]:
@@ -74,7 +78,7 @@ def _of_claim(
         return (Promise(claim, "", why, "not measurable here"),)
 
     if claim.device == "gpu":
-        return untested("Needs a GPU; this report was measured on a CPU.")
+        return untested("It is about a GPU, and those are not held against measurements yet.")
     here = at_smallest_batch(variants)
     original = next((v for v in here if v.is_original), None)
     if original is None or original.format != "torch":
@@ -99,7 +103,9 @@ def _held(
     figure = _measured(claim, variant, original, artifact)
     if figure is None:
         return Promise(claim, variant.name, "not measured", "not measurable here")
-    return Promise(claim, variant.name, figure.said, _outcome(claim, figure))
+    restless = claim.quantity in _OF_TIME and "D" in (variant.grade, original.grade)
+    outcome: Kept = "not decided" if restless else _outcome(claim, figure)
+    return Promise(claim, variant.name, figure.said, outcome)
 
 
 def _outcome(claim: Claim, figure: _Figure) -> Kept:

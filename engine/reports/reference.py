@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.bench.stats import Ratio
+from engine.bench.stats import UNDECIDED, Ratio
 from engine.knowledge import ReferenceTable, reference_tables
 from engine.reports import words
 from engine.reports.comparable import Pair, comparability, matches, pairs
@@ -127,7 +127,7 @@ def _sentence(label: str, printed: float | None, measured: Ratio | None) -> str:
     if printed is None or measured is None:
         return ""
     says = f"printed {printed:.2f}×, here {words.times(measured)}"
-    if measured.verdict == "inconclusive":
+    if measured.verdict in ("inconclusive", UNDECIDED):
         return f"{label}: too uncertain here to hold against the table ({says})."
     alike = abs(measured.value / printed - 1) <= _ALIKE
     if alike or measured.low <= printed <= measured.high:

@@ -71,10 +71,10 @@ def verdict_table(
             )
             for v in variants
         ),
-        "Brackets are 95 % intervals over processes. Memory is the peak above a process that only "
-        "imports the framework. Noise: A is a quiet machine, D one whose figures need a repeat."
-        + _interim(report)
-        + _footnote(variants),
+        "Brackets are 95 % intervals, of times over processes and of speed over the rounds that "
+        "both ran in; without brackets, medians over processes. Memory is the peak above a process "
+        "that only imports the framework. Noise: A is a quiet machine, D one whose figures decide "
+        "nothing and need a repeat." + _interim(report) + _footnote(variants),
     )
 
 
@@ -83,18 +83,21 @@ def latency_table(variants: tuple[VariantFigures, ...]) -> Table:
     return Table(
         "Latency in ms",
         (
-            *("Variant", "Rank", "p50", "p90", "p95", "p99", "Mean", "Items/s", "CPU-s each"),
-            *("Samples", "Processes", "Spread within", "Spread between"),
+            *("Variant", "Rank", "Fastest", "p50", "p90", "p95", "p99", "Slowest", "Mean", "MAD"),
+            *("Items/s", "CPU-s each", "Samples", "Processes", "Spread within", "Spread between"),
         ),
         tuple(
             (
                 v.name,
                 f"{v.rank}",
+                words.number(v.min_ms),
                 words.percentile(v.p50),
                 words.percentile(v.p90),
                 words.percentile(v.p95),
                 words.percentile(v.p99),
+                words.number(v.max_ms),
                 words.number(v.mean_ms),
+                words.number(v.mad_ms),
                 words.number(v.throughput),
                 words.number(v.cpu_s),
                 _samples(v),
@@ -105,7 +108,8 @@ def latency_table(variants: tuple[VariantFigures, ...]) -> Table:
             for v in variants
         ),
         "A percentile is printed only when there are enough samples for it. Rank: 1 and as many as "
-        "are surely faster; what cannot be told apart shares one. CPU-s each: seconds of processor "
+        "are surely faster; what cannot be told apart shares one. MAD: the median distance of a "
+        "sample from the median. CPU-s each: seconds of processor "
         "time an inference. Spread: the coefficient of variation, typically inside one process, "
         "and of the medians of the processes.",
     )

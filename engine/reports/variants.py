@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
@@ -102,7 +102,8 @@ def variant_figures(report: Report) -> tuple[VariantFigures, ...]:
     made = {artifact.id: artifact for artifact in report.artifacts}
     order = list(dict.fromkeys(v.artifact_id for v in measurement.plan.variants))
     names = names_of(measurement.plan.variants)
-    against = ratios(measurement)
+    graded = _grades(measurement)
+    against = ratios(measurement, graded=graded)
     return tuple(
         _figures_of(
             variant,
@@ -111,19 +112,29 @@ def variant_figures(report: Report) -> tuple[VariantFigures, ...]:
             made[variant.artifact_id],
             measurement,
             against.get(variant.key),
+            graded,
         )
         for variant in _measured(measurement)
     )
 
 
-def ratios(measurement: Measurement, artifact_id: str | None = None) -> dict[str, Ratio]:
-    """Every variant against the original, or the artifact of that id, by key, judged together."""
+def ratios(
+    measurement: Measurement,
+    artifact_id: str | None = None,
+    graded: Mapping[str, str] | None = None,
+) -> dict[str, Ratio]:
+    """Every variant against the original, or the artifact of that id, by key, judged together.
+
+    ``graded``: the noise grades of all, where they are known already.
+    """
     measured = _measured(measurement)
+    graded = _grades(measurement) if graded is None else graded
     pairs = ((v.key, verdicts.baseline_of(v, measured, artifact_id)) for v in measured)
     found = {
         key: ratio
         for key, base in pairs
-        if base is not None and (ratio := ratio_between(measurement, base.key, key)) is not None
+        if base is not None
+        and (ratio := ratio_between(measurement, base.key, key, graded)) is not None
     }
     together = stats.adjusted(tuple(found.values()), level=verdicts.level_of(measurement))
     return dict(zip(found, together, strict=True))
@@ -139,14 +150,37 @@ def at_smallest_batch(variants: Iterable[VariantFigures]) -> tuple[VariantFigure
     return tuple(v for v in found if (v.batch, v.threads) == chosen)
 
 
-def ratio_between(measurement: Measurement, first: str, second: str) -> Ratio | None:
-    """How many times as fast the second variant is, over the rounds both ran in."""
-    return verdicts.ratio_of(
+def ratio_between(
+    measurement: Measurement, first: str, second: str, graded: Mapping[str, str] | None = None
+) -> Ratio | None:
+    """How many times as fast the second variant is, over the rounds both ran in.
+
+    Where one of them got noise grade D, that is not decided.
+    """
+    found = verdicts.ratio_of(
         measurement.blocks,
         first,
         second,
         delta=verdicts.delta_of(measurement),
         level=verdicts.level_of(measurement),
+    )
+    graded = graded or {key: _grade(measurement, key) for key in (first, second)}
+    if found is not None and "D" in (graded[first], graded[second]):
+        return replace(found, verdict=stats.UNDECIDED, rounds_needed=None)
+    return found
+
+
+def _grades(measurement: Measurement) -> dict[str, str]:
+    return {v.key: _grade(measurement, v.key) for v in _measured(measurement)}
+
+
+def _grade(measurement: Measurement, key: str) -> str:
+    blocks = kept(measurement.blocks, key)
+    return stats.grade(
+        [np.array(block.samples_ns, dtype=float) for block in blocks],
+        discarded=sum(1 for b in measurement.blocks if b.variant == key and b.discarded),
+        disturbed=outside_evidence(blocks) is not None,
+        gate_failed=bool(measurement.gate and gate_failures(measurement.gate[-1])),
     )
 
 
@@ -169,12 +203,12 @@ def _figures_of(
     made: ReportArtifact,
     measurement: Measurement,
     ratio: Ratio | None,
+    graded: Mapping[str, str],
 ) -> VariantFigures:
     blocks = kept(measurement.blocks, variant.key)
     samples = [np.array(block.samples_ns, dtype=float) / _MS for block in blocks]
     pooled = np.concatenate(samples)
     passes = [weighed for weighed in measurement.memory if weighed.variant == variant.key]
-    discarded = sum(1 for b in measurement.blocks if b.variant == variant.key and b.discarded)
     return VariantFigures(
         key=variant.key,
         name=name,
@@ -209,14 +243,9 @@ def _figures_of(
         grows_bytes=_growth(blocks),
         within=stats.spread_within(samples),
         between=stats.spread_between(samples),
-        grade=stats.grade(
-            samples,
-            discarded=discarded,
-            disturbed=outside_evidence(blocks) is not None,
-            gate_failed=bool(measurement.gate and gate_failures(measurement.gate[-1])),
-        ),
+        grade=graded[variant.key],
         ratio=ratio,
-        rank=_rank(variant, measurement),
+        rank=_rank(variant, measurement, graded),
         ecdf=stats.ecdf(pooled),
     )
 
@@ -232,7 +261,7 @@ def _measured(measurement: Measurement) -> tuple[Variant, ...]:
     )
 
 
-def _rank(variant: Variant, measurement: Measurement) -> int:
+def _rank(variant: Variant, measurement: Measurement, graded: Mapping[str, str]) -> int:
     """1 + how many of those that ran alike are surely faster, judged together."""
     others = [
         other.key
@@ -240,7 +269,7 @@ def _rank(variant: Variant, measurement: Measurement) -> int:
         if other.key != variant.key
         and (other.batch, other.threads) == (variant.batch, variant.threads)
     ]
-    pairs = (ratio_between(measurement, variant.key, other) for other in others)
+    pairs = (ratio_between(measurement, variant.key, other, graded) for other in others)
     found = tuple(ratio for ratio in pairs if ratio is not None)
     together = stats.adjusted(found, level=verdicts.level_of(measurement))
     return 1 + sum(ratio.verdict == "faster" for ratio in together)

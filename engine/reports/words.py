@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from engine.bench.stats import Percentile, Ratio
+import math
+
+from engine.bench.stats import UNDECIDED, Percentile, Ratio
 
 MIB = 1024**2
 
@@ -27,7 +29,8 @@ def percentile(found: Percentile) -> str:
 
 def times(ratio: Ratio) -> str:
     """``2.13× [2.02, 2.21]``."""
-    return f"{ratio.value:.2f}× [{ratio.low:.2f}, {ratio.high:.2f}]"
+    digits = 2 if abs(ratio.value) >= 0.1 else 2 - math.floor(math.log10(ratio.value))
+    return f"{ratio.value:.{digits}f}× [{ratio.low:.{digits}f}, {ratio.high:.{digits}f}]"
 
 
 def compared(ratio: Ratio, other: str) -> str:
@@ -41,11 +44,15 @@ def compared(ratio: Ratio, other: str) -> str:
         return f"as fast as {other} ({times(ratio)})"
     if ratio.verdict == "small but real":
         return f"within {share(ratio.delta)} of {other} ({times(ratio)})"
+    if ratio.verdict == UNDECIDED:
+        return f"not decided against {other} ({times(ratio)}; noise grade D)"
     return f"not to be told apart from {other} ({times(ratio)})"
 
 
 def verdict(ratio: Ratio) -> str:
     """The verdict word, and for an undecided one what would decide it."""
+    if ratio.verdict == UNDECIDED:
+        return f"{UNDECIDED} (noise grade D)"
     if ratio.verdict != "inconclusive":
         return ratio.verdict
     return f"inconclusive (needs about {ratio.rounds_needed} rounds)"

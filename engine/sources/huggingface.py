@@ -87,7 +87,7 @@ def _check_code(home: Path, config: dict[str, Any]) -> tuple[str, ...]:
             "which is code.",
             hint="Take the entry out of config.json: Assay writes attention out as plain steps.",
         )
-    files = sorted(path.name for path in home.glob("*.py"))
+    files = sorted(path.name for path in home.rglob("*.py"))
     if "auto_map" not in config and not files:
         return ()
     if settings().model_code:

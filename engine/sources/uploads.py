@@ -18,6 +18,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from io import BufferedRandom
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -28,13 +29,13 @@ from engine.failpoints import failpoint
 from engine.files import disk_errors, fsync, write_atomically
 from engine.records import dumps, parse
 from engine.settings import settings
+from engine.sources import quotas
 
 EXPIRES_AFTER_S = 24 * 3600
 _ID = re.compile(r"[0-9a-f]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _META, _PART, _FILE = "meta.json", "part", "file"
 _NAME_LIMIT = 128
-_TRY_AGAIN_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ def complete(upload_id: str) -> Upload:
     folder = _folder(upload_id)
     if (folder / _FILE).exists():
         return upload
-    with (folder / _PART).open("r+b") as part:
+    with _part_of(upload_id) as part:
         _lock(part)
         here = part.seek(0, os.SEEK_END)
         if here != upload.size:
@@ -196,6 +197,17 @@ def complete(upload_id: str) -> Upload:
         status=422,
         hint="Something changed the file on its way: upload it again.",
     )
+
+
+def _part_of(upload_id: str) -> BufferedRandom:
+    """What has arrived. Raises NotFound, and UploadError 409 where somebody completes it now."""
+    try:
+        return (_folder(upload_id) / _PART).open("r+b")
+    except FileNotFoundError as error:
+        info(upload_id)
+        raise UploadError(
+            "This upload is being completed.", status=409, hint="Ask once more."
+        ) from error
 
 
 def _finish(done: Upload, part: BinaryIO) -> Upload:
@@ -248,8 +260,10 @@ def sweep(now: Callable[[], float] = time.time) -> int:
         return 0
     gone = 0
     for folder in home.iterdir():
-        newest = max((item.stat().st_mtime for item in folder.glob("*")), default=0.0)
-        newest = max(newest, folder.stat().st_mtime)
+        try:
+            newest = max(item.stat().st_mtime for item in (folder, *folder.glob("*")))
+        except FileNotFoundError:
+            continue  # somebody is at it
         old = _ID.fullmatch(folder.name) and now() - newest > EXPIRES_AFTER_S
         if old and not _being_written(folder):
             shutil.rmtree(folder, ignore_errors=True)
@@ -294,50 +308,9 @@ def _check_room(size: int, by: str) -> None:
     """Refuse what is over a quota, or would bring the disk below its floor once all arrived."""
     home = settings().uploads_dir
     unfinished = [folder.name for folder in home.iterdir() if (folder / _PART).exists()]
-    _check_quotas(size, by, unfinished)
-    free = shutil.disk_usage(home).free - settings().free_floor_bytes
-    pending = sum(_missing(upload_id) for upload_id in unfinished)
-    if size > free - pending:
-        raise UploadError(
-            f"The disk has room for {max(0, free - pending):,} more bytes, not for {size:,}.",
-            status=507,
-            hint="Delete old models and reports, or lower ASSAY_FREE_FLOOR_GIB.",
-        )
-
-
-def _check_quotas(size: int, by: str, unfinished: list[str]) -> None:
-    """Refuse when unfinished uploads are too many, or announce too many bytes together."""
-    most, each, room = (
-        settings().unfinished_uploads,
-        settings().unfinished_each,
-        settings().unfinished_bytes,
-    )
-    if len(unfinished) >= most:
-        raise _over(
-            f"{len(unfinished):,} uploads are unfinished; Assay takes up to {most:,} at a time.",
-            "ASSAY_UNFINISHED_UPLOADS",
-        )
-    found = [upload for upload in map(_known, unfinished) if upload]
-    if by and sum(upload.by == by for upload in found) >= each:
-        raise _over(
-            f"{each:,} of your uploads are unfinished, the most at a time.", "ASSAY_UNFINISHED_EACH"
-        )
-    announced = sum(upload.size for upload in found)
-    if announced + size > room:
-        raise _over(
-            f"Unfinished uploads announce {announced:,} bytes; with the {size:,} of this one they "
-            f"would be over the {room:,} Assay takes at a time.",
-            "ASSAY_UNFINISHED_GIB",
-        )
-
-
-def _over(what: str, setting: str) -> UploadError:
-    return UploadError(
-        what,
-        status=429,
-        hint=f"Finish or remove one, or raise {setting}. They expire in a day.",
-        retry_after_s=_TRY_AGAIN_S,
-    )
+    known = [upload for upload in map(_known, unfinished) if upload]
+    quotas.check(size, by, len(unfinished), known)
+    quotas.check_disk(size, sum(_missing(upload_id) for upload_id in unfinished))
 
 
 def _known(upload_id: str) -> Upload | None:

@@ -33,13 +33,14 @@ FOLDERS = ("models", "artifacts", "data")
 
 _CHUNK = 1 << 20
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_PLACES = {
-    "model": "json_extract(document, '$.artifact.path')",
-    "artifact": "json_extract(document, '$.path')",
-    "data": "json_extract(document, '$.path')",
-    "job": "NULL",
+_PLACES: dict[str, tuple[str, ...]] = {
+    "model": ("artifact", "path"),
+    "artifact": ("path",),
+    "data": ("path",),
 }
-"""Where a row of each table says that its files lie, below the data folder; a job has none."""
+"""Where in its document a row of each table says that its files lie, below the data folder."""
+_WITH_FOLDERS = (*_PLACES, "job")
+_KNOWN = {*schema.metadata.tables, "alembic_version"}
 _HELD = "models", "artifacts", "data", "reports", "shares"
 _ASK = "Make a new backup with: python -m engine backup FILE"
 
@@ -229,15 +230,36 @@ def _extract(file: zipfile.ZipFile, listed: dict[str, Any], home: Path, progress
 def _check_database(path: Path) -> None:
     """Nothing runs in it, and what its rows name lies in the library. Raises ValueError."""
     with closing(sqlite3.connect(path)) as opened:
-        kinds = dict(opened.execute("SELECT name, type FROM sqlite_master").fetchall())
-        if strange := [name for name, kind in kinds.items() if kind in ("trigger", "view")]:
-            raise ValueError(f"its database has {strange[0][:80]!r}, which is none of Assay's")
-        for table in kinds.keys() & _PLACES.keys():  # an older library has fewer
-            for id_, kept in opened.execute(f"SELECT id, {_PLACES[table]} FROM {table}"):
+        kinds = opened.execute("SELECT name, type FROM sqlite_master").fetchall()
+        for name, kind in kinds:
+            # Exactly ours: to SQLite "Model" is "model", too.
+            known = kind == "index" or (kind == "table" and name in _KNOWN)
+            if not known and not name.startswith("sqlite_"):
+                raise ValueError(f"its database has {name[:80]!r}, which is none of Assay's")
+        here = {name for name, _ in kinds}
+        for table in (name for name in _WITH_FOLDERS if name in here):  # an older one has fewer
+            for (id_,) in opened.execute(f"SELECT id FROM {table}"):
                 if not _ID.fullmatch(str(id_)):
                     raise ValueError(f"{str(id_)[:80]!r} is no id")
-                if kept is not None:
-                    _check_name(str(kept), depth=2)
+        for table, keys in _PLACES.items():
+            if table in here:
+                for (document,) in opened.execute(f"SELECT document FROM {table}"):
+                    _check_name(_place(document, keys), depth=2)
+
+
+def _place(document: str, keys: tuple[str, ...]) -> str:
+    """The path in a row's document, read as the store reads it. Raises ValueError, TypeError."""
+    found = json.loads(document, object_pairs_hook=_without_twins)
+    for key in keys:
+        found = found[key]
+    return str(found)
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two values under one name, readers disagree which one holds."""
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise ValueError("a document of its database has a name twice")
+    return dict(pairs)
 
 
 def _digest(member: IO[bytes]) -> str:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from engine.jobs.protocol import JobState
 from engine.settings import settings
 from engine.store import schema
 from engine.store.database import transaction
 
+DAY_S = 24 * 3600.0
 OLD_S = 3600.0
 """What is younger may still be written down, by a shell that runs beside this host."""
 
@@ -36,6 +38,23 @@ def sweep(older_than_s: float = OLD_S) -> tuple[Path, ...]:
     for folder in gone:
         shutil.rmtree(folder, ignore_errors=True)
     return tuple(gone)
+
+
+def left_by_jobs(older_than_s: float = DAY_S) -> tuple[str, ...]:
+    """Jobs with folders and without an open row, for whose workers' files nobody comes any more.
+
+    A shell's have no row at all: of these only what nobody has added to for a day.
+    """
+    home, before = settings().jobs_dir, time.time() - older_than_s
+    with transaction() as connection:
+        found = connection.execute(sa.select(schema.job.c.id, schema.job.c.state))
+        ended = {id_: JobState(state).ended for id_, state in found}
+    folders = home.iterdir() if home.is_dir() else ()
+    return tuple(
+        folder.name
+        for folder in folders
+        if ended.get(folder.name, folder.stat().st_mtime <= before)
+    )
 
 
 def _abandoned(home: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ def show(job_id: str) -> None:
 def draw(found: Mapping[str, Any], *, dark: bool) -> None:
     """The state of a measurement in a line, its strip, and its figures beneath."""
     icon, noise = _NOISE[found["noise"]]
-    left = remaining(found["seconds_left"])
+    left = remaining(found["seconds_left"], found["to_come"])
     st.markdown(f"{icon} Round {found['round']} of {found['rounds']} · {left} · {noise}")
     if found["restless"]:
         st.warning(f"Noisy machine: {plain('; '.join(found['restless']))}.")
@@ -60,13 +60,14 @@ def draw(found: Mapping[str, Any], *, dark: bool) -> None:
     table.grid(table.of_text(figures(found)))
 
 
-def remaining(seconds: float) -> str:
-    """How long it will take yet, in words."""
+def remaining(seconds: float, to_come: Sequence[str] = ()) -> str:
+    """How long the times will take yet, in words, and what comes after them."""
+    after = f", then: {', '.join(to_come)}" if to_come else ""
     if seconds <= 0:
-        return "nearly done"
+        return f"times taken{after}" if to_come else "nearly done"
     if seconds < 90:
-        return f"about {max(5, 5 * round(seconds / 5))} s left"
-    return f"about {round(seconds / 60)} min left"
+        return f"about {max(5, 5 * round(seconds / 5))} s left{after}"
+    return f"about {round(seconds / 60)} min left{after}"
 
 
 def alt(found: Mapping[str, Any]) -> str:

@@ -169,6 +169,20 @@ def test_unfinished_uploads_over_the_bytes_allowed_are_refused(
     announce(client, size=400)
 
 
+def test_nobody_announces_more_than_half_of_the_room(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_UNFINISHED_GIB", str(1000 / 1024**3))
+    monkeypatch.setenv("ASSAY_MAX_UPLOAD_GIB", str(400 / 1024**3))
+    settings.cache_clear()
+    uploads.create("a", 300, by="one")
+    with pytest.raises(UploadError, match="the 500 that one person may") as caught:
+        uploads.create("b", 300, by="one")
+    assert caught.value.status == 429
+    uploads.create("b", 200, by="one")
+    uploads.create("c", 400, by="two")
+
+
 def test_uploads_announced_at_once_never_pass_the_quota_together(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from engine.doorway import Doorway, doorway, is_loopback_name
 from engine.errors import BadRequest
+from engine.jobs import locks
 from engine.jobs.isolation import tiers
 from engine.settings import settings
 from tests.logins import write_secrets
@@ -75,6 +76,20 @@ def test_limits_alone_are_not_enough_for_others(weak: None) -> None:
     with pytest.raises(BadRequest, match="limits alone") as caught:
         doorway("192.0.2.7", 8501, without_login=True)
     assert "bubblewrap" in caught.value.hint
+
+
+@pytest.mark.parametrize(("tier", "serves"), [("A", True), ("B", True), ("C", False)])
+def test_a_host_that_runs_already_holds_workers_for_others_too(
+    held: None, workspace: Path, tier: str, serves: bool
+) -> None:
+    with locks.single(locks.host_lock()):
+        locks.host_lock().write_text(tier)
+        if serves:
+            doorway("192.0.2.7", 8501, without_login=True)
+        else:
+            with pytest.raises(BadRequest, match="in tier C") as caught:
+                doorway("192.0.2.7", 8501, without_login=True)
+            assert "Stop that host" in caught.value.hint
 
 
 Configured = Callable[[str], None]

@@ -80,6 +80,7 @@ def growing() -> dict[str, Any]:
         "round": 2,
         "rounds": 12,
         "seconds_left": 240,
+        "to_come": [],
         "restless": ["the load was 3.0 on 2 CPUs (at most 1)"],
         "noise": "D",
         "variants": [row, waiting | {"low_ms": None, "high_ms": None}],

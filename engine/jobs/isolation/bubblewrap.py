@@ -23,7 +23,9 @@ _SCRATCH_BYTES = 256 * 1024**2
 _ALONE = (
     *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"),
     *("--cap-drop", "ALL", "--uid", "1000", "--gid", "1000", "--hostname", "worker"),
-    *("--proc", "/proc", "--dev", "/dev", "--size", str(_SCRATCH_BYTES), "--tmpfs", "/tmp"),
+    *("--proc", "/proc", "--dev", "/dev"),
+    *("--size", str(_SCRATCH_BYTES), "--tmpfs", "/dev/shm"),
+    *("--size", str(_SCRATCH_BYTES), "--tmpfs", "/tmp"),
 )
 _SWITCHES = ("sys", "irq", "bus", "fs", "driver", "acpi", "scsi", "tty", "sysrq-trigger", "mtrr")
 """Of ``/proc``, what rules the machine. Assay started by root would own it inside, too."""
@@ -37,7 +39,16 @@ def command(grants: Grants, filter_handle: int) -> list[str]:
     binds += _each("--ro-bind", grants.data)
     binds += _each("--dev-bind", grants.devices)
     binds += _each("--bind", (grants.home,))
-    seal = ["--remount-ro", "/", "--seccomp", str(filter_handle), "--chdir", str(grants.home)]
+    seal = [
+        "--remount-ro",
+        "/",
+        "--remount-ro",
+        "/dev",
+        "--seccomp",
+        str(filter_handle),
+        "--chdir",
+        str(grants.home),
+    ]
     return [PROGRAM, *_ALONE, *binds, *seal, "--"]
 
 

@@ -88,6 +88,7 @@ def _minimal(folder: Path, held: Tier) -> dict[str, str]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "ORT_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as NVML counts: the card that is asked is the one used
         OWN_PROCESS: "1",
         STARTED_BY: this_process(),
         "ASSAY_ALLOW_MODEL_CODE": "1" if may_run_code else "",

@@ -41,7 +41,7 @@ def section(report: Report) -> Section | None:
     if not measurement.energy:
         return _absent(report)
     rows = [
-        (variant.name, name, [one for load in own if (one := spent(load, at)) is not None])
+        (variant.name, name, [one for load in own if _alone(load) and (one := spent(load, at))])
         for variant in variant_figures(report)
         if (own := [load for load in measurement.energy if load.variant == variant.key])
         for at, name in enumerate(own[0].counters)
@@ -75,6 +75,11 @@ def spent(load: EnergyLoad, at: int) -> Spent | None:
     return Spent(idle, loaded, loaded * load.load_ns / 1e9 / load.inferences)
 
 
+def _alone(load: EnergyLoad) -> bool:
+    """Counters see the whole machine: what others take cannot be told from the model's."""
+    return load.others_cpus is None or load.others_cpus <= _BUSY
+
+
 def _watts(readings: Sequence[Reading], at: int) -> float | None:
     """From the first reading to the last: µJ over ns are kilowatts."""
     if len(readings) < 2:
@@ -85,7 +90,7 @@ def _watts(readings: Sequence[Reading], at: int) -> float | None:
 
 def _row(name: str, counter: str, found: Sequence[Spent]) -> tuple[str, ...]:
     if not found:
-        return (name, counter, *("too few readings",) * 2, "–", "–", "0")
+        return (name, counter, *("not available",) * 2, "–", "–", "0")
     return (
         name,
         counter,
@@ -104,11 +109,13 @@ def _mean(values: Sequence[float]) -> str:
 
 def _notes(report: Report) -> Iterable[str]:
     assert report.measurement is not None
-    busy = [load.others_cpus for load in report.measurement.energy if load.others_cpus is not None]
-    if busy and max(busy) > _BUSY:
+    loads = report.measurement.energy
+    busy = [load.others_cpus or 0 for load in loads if not _alone(load)]
+    if busy:
         yield (
-            f"Other processes kept up to {words.number(max(busy))} CPUs busy meanwhile; the "
-            "counters cannot tell their energy from the model's."
+            f"{len(busy)} of {len(loads)} processes do not count: others kept up to "
+            f"{words.number(max(busy))} CPUs busy meanwhile, and the counters cannot tell their "
+            "energy from the model's."
         )
     yield from _reasons(report)
 

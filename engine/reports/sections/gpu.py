@@ -96,5 +96,10 @@ def _notes(name: str, uses: Sequence[GpuUse]) -> Iterator[str]:
                 f"{name}: the GPU's clock was held back by {why} in {count} of {len(uses)} "
                 "processes that count."
             )
+    if all(one.memory_bytes is None for one in uses) and any(one.card_bytes for one in uses):
+        yield (
+            f"{name}: in sandbox tier A the driver knows the process by another number, and does "
+            "not tell its memory; what was taken on the card is told."
+        )
     if all(one.card_bytes is None for one in uses):
         yield f"{name}: the driver did not tell of memory (NVML is not there, or was not let in)."

@@ -87,7 +87,7 @@ def section(report: Report) -> Section | None:
         table=Table(
             "First and next tokens",
             (
-                *("Variant", "Prompt, tokens", "First token, ms", "First token p90, ms"),
+                *("Variant", "Prompt, tokens", "First token, ms"),
                 *("Next token p50, ms", "Next token p90, ms", "Next token p99, ms"),
                 *("Reading, tokens/s", "Writing, tokens/s", "Load, s", "Memory, MiB"),
                 *("Tokens a writing", "Writings", "Processes"),
@@ -107,7 +107,6 @@ def _cells(row: _Row) -> tuple[str, ...]:
         row.variant.name,
         f"{row.prompt}",
         words.percentile(row.first(0.5)),
-        words.percentile(row.first(0.9)),
         *(words.percentile(row.next(share)) for share in (0.5, 0.9, 0.99)),
         row.reading(),
         row.writing(),

@@ -131,6 +131,8 @@ def test_medians_are_shown_as_they_arrive(model: Artifact, tmp_path: Path) -> No
     assert len(steps.shown) == 8 + 1
     assert [len(shown["live"]["strip"]) for shown in steps.shown] == [*range(1, 9), 8]
     assert steps.shown[0]["live"]["seconds_left"] >= 0
+    last = steps.shown[-1]["live"]
+    assert (last["round"], last["rounds"], last["seconds_left"]) == (4, 4, 0)
     live = steps.shown[-2]["live"]
     assert (live["round"], live["rounds"]) == (4, 4)
     assert [len(row["blocks_ms"]) for row in live["variants"]] == [4, 4]

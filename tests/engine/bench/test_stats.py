@@ -32,6 +32,18 @@ def test_a_percentile_is_printed_from_its_floor_on(share: float, floor: int) -> 
     assert found.why_not == f"n too small (n = {floor - 1}, needs {floor})"
 
 
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_of_few_processes_the_interval_holds_what_it_promises(count: int) -> None:
+    """Of three nothing can be resampled that holds the truth in 95 of 100 cases."""
+    random = np.random.default_rng(count)
+    held = 0
+    for _ in range(400):
+        found = stats.percentile(processes(random, count, 30, between=0.05, within=0.02), 0.5)
+        assert found.low is not None and found.high is not None
+        held += found.low <= 1 <= found.high
+    assert 0.92 <= held / 400 <= 0.98
+
+
 def test_a_percentile_is_the_pooled_quantile() -> None:
     blocks = [np.arange(1.0, 51.0), np.arange(51.0, 101.0)]
     assert stats.percentile(blocks, 0.5).value == pytest.approx(50.5)

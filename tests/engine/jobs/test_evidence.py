@@ -154,6 +154,19 @@ def test_nothing_that_runs_as_somebody_else_is_kept(tmp_path: Path, bit: int) ->
         evidence.made(tmp_path / "out", "model")
 
 
+def test_what_stays_of_a_folder_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "_LARGEST_RESULT", 100)
+    monkeypatch.setattr(evidence, "_LOG_CAP", 100)
+    monkeypatch.setattr(evidence, "_LOG_KEPT", 10)
+    for name in ("request.json", "events.jsonl", "result.json", "worker.log"):
+        (tmp_path / name).write_bytes(b"x" * 200)
+    evidence.cap(tmp_path)
+    assert {file.name: file.stat().st_size for file in tmp_path.iterdir()} == {
+        "events.jsonl": 10,
+        "worker.log": 10,
+    }
+
+
 def test_only_a_log_of_its_own_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence, "_LOG_CAP", 100)
     monkeypatch.setattr(evidence, "_LOG_KEPT", 10)

@@ -16,7 +16,7 @@ import pytest
 from engine.errors import Reason, TaskFailed, UnsafeModel
 from engine.jobs.isolation import bubblewrap, devices, grants, inside, launching, refusals, tiers
 from engine.jobs.isolation.tiers import Tier
-from engine.jobs.protocol import Task
+from engine.jobs.protocol import Limits, Task
 from engine.jobs.run import run_task
 from engine.settings import settings
 from engine.tasks import identify
@@ -123,6 +123,15 @@ def test_children_end_with_their_worker_at_every_tier(
     while alive(tmp_path):
         assert time.monotonic() < deadline, "the worker's child is still there"
         time.sleep(0.05)
+
+
+def test_what_a_forsaken_process_takes_is_counted(
+    held: Tier, probe: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    with pytest.raises(TaskFailed, match=r"had taken 0\.\d GiB of memory") as caught:
+        probe("forsake", limits=Limits(wall_s=60, stall_s=60, memory_bytes=1024**3 // 2))
+    assert caught.value.reason is Reason.OUT_OF_MEMORY
+    assert not alive(tmp_path)
 
 
 def test_a_tier_that_is_gone_fails_the_task(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from engine.bench.model import GateReading
 from engine.bench.observations import (
     BatchPoint,
     BatchSweep,
@@ -46,6 +47,25 @@ def test_an_export_comes_back_equal(made: Any) -> None:
     text = export_json(made)
     assert migrations.loads(text) == made
     assert export_json(migrations.loads(text)) == text
+
+
+@pytest.mark.parametrize("what", ["processes", "variants", "looks", "id"])
+def test_a_report_that_would_take_hours_to_draw_is_refused(what: str) -> None:
+    made = report()
+    measurement = made.measurement
+    assert measurement is not None
+    plan = measurement.plan
+    if what == "processes":
+        measurement = replace(measurement, blocks=measurement.blocks * 40)
+    elif what == "variants":
+        more = tuple(replace(plan.variants[0], key=f"v{at}") for at in range(65))
+        measurement = replace(measurement, plan=replace(plan, variants=(*plan.variants, *more)))
+    elif what == "looks":
+        look = GateReading((1,) * 30, 2, None, None, None, None, None, 1, 1, 0)
+        measurement = replace(measurement, gate=(look,) * 101)
+    wrong = replace(made, measurement=measurement, id="x" * 65 if what == "id" else made.id)
+    with pytest.raises(BadRequest, match=r"too often|too many variants|its id is none"):
+        migrations.load(dump(wrong))
 
 
 def test_importing_keeps_the_report(workspace: Path) -> None:

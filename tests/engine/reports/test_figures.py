@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from statistics import median
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from engine.bench.model import GateReading
+from engine.reports import words
 from engine.reports.export import export_json
 from engine.reports.figures import figures
 from engine.reports.migrations import loads
@@ -272,3 +274,27 @@ def with_language(made: Report, found: LanguageComparison) -> Report:
         for one in made.artifacts
     )
     return replace(made, artifacts=artifacts)
+
+
+def test_a_restless_machine_decides_nothing() -> None:
+    """Twice as fast in every round, and still not called faster where processes differ by 30 %."""
+    made = advised(report(), "onnx")
+    assert made.measurement is not None
+    restless = tuple(
+        replace(b, samples_ns=tuple(int(ns * (1 + 0.3 * (b.round % 2))) for ns in b.samples_ns))
+        for b in made.measurement.blocks
+    )
+    found = figures(replace(made, measurement=replace(made.measurement, blocks=restless)))
+    onnx = next(v for v in found.variants if v.format == "onnx")
+    assert onnx.grade == "D" and onnx.ratio is not None
+    assert onnx.ratio.low > 1.5 and onnx.ratio.verdict == "not decided"
+    page = export_html(replace(made, measurement=replace(made.measurement, blocks=restless)))
+    assert "not decided (noise grade D)" in page
+    assert "faster than the original" not in page
+
+
+def test_small_ratios_keep_their_digits() -> None:
+    made = report({"torch": 1.0, "onnx": 45.0})
+    onnx = next(v for v in figures(made).variants if v.format == "onnx")
+    assert onnx.ratio is not None
+    assert re.fullmatch(r"0\.0\d{3}× \[0\.0\d{3}, 0\.0\d{3}\]", words.times(onnx.ratio))

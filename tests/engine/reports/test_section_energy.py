@@ -80,12 +80,17 @@ def test_every_counter_of_every_variant_has_its_row() -> None:
     assert "### Energy in joules an inference" in export_markdown(studied(report()))
 
 
-def test_one_process_has_no_interval_and_others_are_named() -> None:
-    found = only(studied(report(), (30.0,), busy=0.5))
+def test_one_process_has_no_interval() -> None:
+    found = only(studied(report(), (30.0,)))
     assert found.table.rows[0][2:4] == ("0.600", "0.400")
+
+
+def test_beside_other_work_there_is_no_figure() -> None:
+    found = only(studied(report(), (30.0,), busy=0.5))
+    assert found.table.rows[0][2:4] == ("not available", "not available")
     assert found.notes == (
-        "Other processes kept up to 0.500 CPUs busy meanwhile; the counters cannot tell their "
-        "energy from the model's.",
+        "3 of 3 processes do not count: others kept up to 0.500 CPUs busy meanwhile, and the "
+        "counters cannot tell their energy from the model's.",
     )
 
 
@@ -94,7 +99,7 @@ def test_too_few_readings_give_no_figure() -> None:
     assert made.measurement is not None
     short = tuple(replace(load, load=load.load[:1]) for load in made.measurement.energy)
     found = only(replace(made, measurement=replace(made.measurement, energy=short)))
-    assert found.table.rows[0][2] == "too few readings"
+    assert found.table.rows[0][2] == "not available"
 
 
 def test_without_counters_there_is_the_reason_and_no_figure() -> None:

@@ -130,6 +130,16 @@ def test_a_backup_never_writes_over_a_file(workspace: Path, tmp_path: Path) -> N
         ),
         ("CREATE TRIGGER t AFTER INSERT ON model BEGIN DELETE FROM model; END", "none of Assay's"),
         ("CREATE VIEW v AS SELECT 1", "none of Assay's"),
+        ("CREATE TABLE other (id)", "none of Assay's"),
+        (
+            "ALTER TABLE artifact RENAME TO other; ALTER TABLE other RENAME TO Artifact",
+            "'Artifact', which is none of Assay's",
+        ),
+        (
+            'UPDATE artifact SET document = \'{"path": "/etc/passwd", \' || substr(document, 2)',
+            "a name twice",
+        ),
+        ("UPDATE artifact SET document = '[]'", "no whole backup"),
     ],
 )
 def test_rows_of_a_backup_lead_nowhere_else(
@@ -144,7 +154,7 @@ def test_rows_of_a_backup_lead_nowhere_else(
     with zipfile.ZipFile(kept[0]) as old, zipfile.ZipFile(path, "w") as new:
         database.write_bytes(old.read(DATABASE))
         with closing(sqlite3.connect(database)) as opened, opened:
-            opened.execute(change)
+            opened.executescript(change)
         listed = json.loads(old.read(LIST))
         listed["files"][DATABASE] = {
             "size": database.stat().st_size,

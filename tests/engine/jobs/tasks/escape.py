@@ -45,6 +45,10 @@ def run(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
         "bpf": lambda: _call(_BPF, 0, struct.pack("=5I", 2, 4, 8, 1, 0), 20),
         "keyctl": lambda: _call(_KEYCTL, 0, -3, 1),
         "ptrace": lambda: _call(_PTRACE, _TRACE_ME, 0, 0, 0),
+        "memory that is nowhere counted": lambda: os.close(os.memfd_create("hidden")),
+        "more room than there is": lambda: _fill(Path("/dev/shm/junk"), 257),
+        "a file among the devices": lambda: Path("/dev/junk").write_text("x"),
+        "let others adopt its orphans": lambda: _call(157, 36, 0, 0, 0, 0),
         "a child reads": lambda: _in_child(f"open({request['canary']!r}).read()"),
         "a child connects": lambda: _in_child("import socket; socket.socket()"),
     }
@@ -82,6 +86,15 @@ def _outcome(attempt: Callable[[], object]) -> str:
     except (OSError, subprocess.SubprocessError, ImportError) as error:
         return type(error).__name__
     return "done"
+
+
+def _fill(file: Path, mib: int) -> None:
+    try:
+        with file.open("wb") as out:
+            for _ in range(mib):
+                out.write(bytes(1024**2))
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def _linked(link: Path, target: Path) -> str:

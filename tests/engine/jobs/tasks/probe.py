@@ -133,6 +133,29 @@ def _multiply(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return {}
 
 
+def _forsake(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Memory of a process whose parent has ended: below nobody any more."""
+    code = "import time; held = b'x' * (800 * 1024**2); time.sleep(600)"
+    if (between := os.fork()) == 0:
+        subprocess.Popen([sys.executable, "-c", code])
+        os._exit(0)
+    os.waitpid(between, 0)
+    time.sleep(600)
+    return {}
+
+
+def _litter(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Files where nobody looks, and a folder that nobody may open."""
+    home = context.out.parent
+    (home / "junk").write_bytes(b"x" * 4096)
+    (home / "closed" / "deep").mkdir(parents=True)
+    (home / "closed" / "deep" / "junk").write_bytes(b"x" * 4096)
+    (home / "closed").chmod(0)
+    with (home / "events.jsonl").open("a") as feed:
+        feed.write("x" * 9 * 1024**2)
+    raise InvalidModel("It was not to be read.")
+
+
 def _nan(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     return {"value": float("nan")}
 
@@ -223,6 +246,8 @@ _ACTS: dict[str, Callable[[Mapping[str, Any], Context], dict[str, Any]]] = {
     "multiply": _multiply,
     "share": _share,
     "nan": _nan,
+    "forsake": _forsake,
+    "litter": _litter,
     "fill": _fill,
     "flood": _flood,
     "child": _child,
