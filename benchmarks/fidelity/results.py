@@ -12,10 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from engine import processor
+from engine.records import fingerprint
 
 KEPT = Path(__file__).parent.parent / "results" / "fidelity.json"
+BENCH = Path(__file__).parent.parent.parent / "engine" / "bench"
 README = Path(__file__).parent.parent.parent / "README.md"
 _MARK = re.compile(r"(?<=<!-- fidelity: begin -->\n).*?(?=<!-- fidelity: end -->)", re.DOTALL)
+
+_CODE = "code"
+"""Under which a trial says by which code it was made; the earliest do not say."""
 
 Trial = dict[str, Any]
 
@@ -31,7 +36,7 @@ class Results:
 
     def add(self, trial: Trial) -> None:
         """Keep one more, on the disk before the next is begun."""
-        self.trials.append(trial)
+        self.trials.append(trial | {_CODE: code()})
         found = {
             "date": datetime.now(UTC).date().isoformat(),
             "machine": machine(),
@@ -41,6 +46,12 @@ class Results:
         staged = KEPT.with_suffix(".part")
         staged.write_text(json.dumps(_load() | {self._part: found}, indent=1) + "\n")
         staged.replace(KEPT)
+
+
+def code() -> str:
+    """What measures, in twelve digits: another ``engine/bench``, other digits."""
+    files = sorted(BENCH.rglob("*.py"))
+    return fingerprint("bench", *(file.read_text(encoding="utf-8") for file in files))[:12]
 
 
 def machine() -> str:
@@ -64,6 +75,8 @@ def table(parts: Sequence[str]) -> str:
         known = kept[name]
         part = importlib.import_module(f"benchmarks.fidelity.{name}")
         done, where = len(known["trials"]), f"{known['date']}, {known['machine']}"
+        versions = len({trial.get(_CODE) for trial in known["trials"]})
+        where += f", over {versions} versions of `engine/bench`" if versions > 1 else ""
         cells = (part.PROOF, part.summary(known["trials"]), part.WANTED)
         rows.append(f"| {' | '.join(cells)} | {done} of {part.TRIALS} | {where} |")
     return "\n".join(rows) + "\n"

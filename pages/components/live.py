@@ -47,7 +47,7 @@ def show(job_id: str) -> None:
 def draw(found: Mapping[str, Any], *, dark: bool) -> None:
     """The state of a measurement in a line, its strip, and its figures beneath."""
     icon, noise = _NOISE[found["noise"]]
-    left = remaining(found["seconds_left"], found["to_come"])
+    left = remaining(found["seconds_left"], found.get("to_come", ()))
     st.markdown(f"{icon} Round {found['round']} of {found['rounds']} · {left} · {noise}")
     if found["restless"]:
         st.warning(f"Noisy machine: {plain('; '.join(found['restless']))}.")
