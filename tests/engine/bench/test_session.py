@@ -78,6 +78,7 @@ class InProcess:
 @pytest.fixture(autouse=True)
 def short_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(canary, "_READINGS", 3)
+    monkeypatch.setattr(session, "PAUSE_S", 0.01)
 
 
 @pytest.fixture
