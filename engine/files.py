@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import secrets
 import shutil
 import threading
 from collections.abc import Iterator
@@ -120,22 +121,41 @@ def unwritable(folder: Path, why: object) -> LibraryUnusable:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link or a folder with all in it, also what its maker locked us out of.
+    """Remove a file, a link or a folder with all in it, however deep, and whoever locked us out.
 
+    What lies deep is first brought to the top, so that no path and no call grows with the depth.
     What cannot be removed stays, and whoever looks for room finds it there.
     """
     if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
         return
+    here = f"{secrets.token_hex(8)}-"
+    waiting, moved = [path], 0
+    while waiting:
+        folder = waiting.pop()
+        for entry in _entries(folder):
+            with suppress(OSError):
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                    continue
+                os.chmod(entry.path, 0o700)
+                top, moved = path / f"{here}{moved}", moved + 1
+                os.rename(entry.path, top)
+                waiting.append(top)
+        with suppress(OSError):
+            folder.rmdir()
     with suppress(OSError):
-        path.chmod(0o700)
-    for folder, folders, _ in os.walk(path):
-        for name in folders:
-            place = Path(folder, name)
-            if not place.is_symlink():
-                with suppress(OSError):
-                    place.chmod(0o700)
-    shutil.rmtree(path, ignore_errors=True)
+        path.rmdir()
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What a folder holds; nothing where it cannot be opened."""
+    try:
+        folder.chmod(0o700)
+        return list(os.scandir(folder))
+    except OSError:
+        return []
 
 
 def fsync(path: Path) -> None:

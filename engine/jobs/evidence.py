@@ -23,7 +23,7 @@ from engine.errors import (
     UnsafeModel,
     UnsupportedModel,
 )
-from engine.jobs.protocol import EVENTS, LOG, OUT, REQUEST, RESULT, Event
+from engine.jobs.protocol import EVENTS, EVIDENCE, LOG, OUT, REQUEST, RESULT, Event
 
 FOLDER = "_folder"
 """The key under which a result says which task folder it came from."""
@@ -137,13 +137,15 @@ def log_tail(folder: Path) -> str:
 
 
 def cap(folder: Path) -> None:
-    """What stays of a task's folder is small, whatever its worker made of it."""
+    """What stays of an ended task's folder is small, whatever its worker made of it."""
+    for name in EVIDENCE:
+        with suppress(OSError):
+            facts = (folder / name).lstat()
+            too_large = name in (REQUEST, RESULT) and facts.st_size > _LARGEST_RESULT
+            if too_large or facts.st_nlink > 1:  # a second name for what is cut, or for another's
+                (folder / name).unlink()
     for name in (LOG, EVENTS):
         _cut(folder / name)
-    for name in (REQUEST, RESULT):
-        with suppress(OSError):
-            if (folder / name).lstat().st_size > _LARGEST_RESULT:
-                (folder / name).unlink()
 
 
 def cap_log(folder: Path) -> None:

@@ -189,6 +189,7 @@ def main() -> int:
             return 1
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
+        locks.host_lock().write_text("")  # not the tier of whoever held it before
         close_to_others(settings().data_dir)
         held = tiers.sandbox(settings().sandbox)
         locks.host_lock().write_text(held.tier or "")

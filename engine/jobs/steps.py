@@ -7,7 +7,7 @@ that has an end is never run again, whatever happened to the host in between.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -167,9 +167,11 @@ def _clear(attempt: Path) -> None:
     """Leave the evidence of a folder in which a worker may have written whatever it liked."""
     if attempt.is_symlink() or not attempt.is_dir():
         return
-    for left in attempt.iterdir():
-        if left.name not in EVIDENCE or left.is_symlink() or not left.is_file():
-            remove(left)
+    with suppress(OSError):
+        attempt.chmod(0o700)
+        for left in list(attempt.iterdir()):
+            if left.name not in EVIDENCE or left.is_symlink() or not left.is_file():
+                remove(left)
     evidence.cap(attempt)
 
 

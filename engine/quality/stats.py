@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from engine.verify.wilson import wilson
 
 
@@ -14,9 +16,12 @@ def mcnemar(only_first: int, only_second: int) -> float:
     binomial tail. McNemar, Psychometrika 12 (1947) 153-157.
     """
     both = only_first + only_second
-    fewer = min(only_first, only_second)
-    tail = sum(math.comb(both, k) for k in range(fewer + 1))
-    return min(1.0, math.exp(math.log(2 * tail) - both * math.log(2)))
+    step = np.arange(1, min(only_first, only_second) + 1, dtype=float)
+    # The logs of the binomial coefficients, each from the one before it.
+    logs = np.concatenate(([0.0], np.cumsum(np.log((both - step + 1) / step))))
+    highest = float(logs.max())
+    tail = highest + math.log(float(np.exp(logs - highest).sum()))
+    return min(1.0, math.exp(math.log(2) + tail - both * math.log(2)))
 
 
 def paired_interval(

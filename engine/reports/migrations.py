@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from engine.bench.studies import studies
 from engine.errors import BadRequest
 from engine.quality.model import Quality
 from engine.records import dump, dumps, parse
+from engine.reports import extent
 from engine.reports.model import SCHEMA_VERSION, Report
 
 MAX_BYTES = 64 * 1024**2
@@ -24,9 +24,6 @@ _UNSEEN = re.compile(
 )
 """Signs that steer a terminal, turn text round, or are no text: no report of ours holds one."""
 _ID = re.compile("[0-9A-Za-z_-]{1,64}")
-_MOST_VARIANTS, _MOST_OF_ONE = 64, 100
-"""How many are drawn and compared with each other; processes, windows or points of one. What grows
-faster than these would keep the web busy for hours."""
 _NOT_A_REPORT = "This is not an Assay report"
 _HINT = "Import the JSON file that a report's Export button gave."
 
@@ -105,6 +102,8 @@ def loads(text: str) -> Report:
     except ValueError as error:
         raise BadRequest(f"{_NOT_A_REPORT}: {error}.", hint=_HINT) from error
     report = load(_readable(document))
+    if (too_much := extent.beyond(report)) is not None:
+        raise BadRequest(f"{_NOT_A_REPORT} that can be drawn: {too_much}.", hint=_HINT)
     try:
         dumps(report)  # 1e999 is read as infinity; what the store holds was checked on its way in
     except ValueError as error:
@@ -164,7 +163,6 @@ def _check_consistent(report: Report) -> None:
     measurement = report.measurement
     if measurement is None:
         return
-    _check_sizes(measurement)
     variants = {variant.key for variant in measurement.plan.variants}
     for artifact in report.artifacts:
         _require(0 <= artifact.size_bytes < _LARGEST, "a size is impossible")
@@ -187,18 +185,6 @@ def _check_consistent(report: Report) -> None:
         for number in _numbers(dump(weighed)):
             _require(0 <= number < _LARGEST, "an amount of memory is impossible")
     _check_studies(measurement, variants)
-
-
-def _check_sizes(measurement: Measurement) -> None:
-    """What is compared pair by pair, or resampled, is not too much of it."""
-    _require(len(measurement.plan.variants) <= _MOST_VARIANTS, "it has too many variants")
-    kinds = ("blocks", "memory", *studies())
-    counts = (Counter(one.variant for one in getattr(measurement, kind)) for kind in kinds)
-    most = max((max(count.values()) for count in counts if count), default=0)
-    windows = (len(run.windows) for run in measurement.clients)
-    points = (len(sweep.points) for sweep in measurement.batches)
-    most = max((most, len(measurement.gate), *windows, *points))
-    _require(most <= _MOST_OF_ONE, "a variant was measured too often")
 
 
 def _check_gpu(block: Block) -> None:

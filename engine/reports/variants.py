@@ -129,12 +129,13 @@ def ratios(
     """
     measured = _measured(measurement)
     graded = _grades(measurement) if graded is None else graded
+    delta = verdicts.delta_of(measurement)
     pairs = ((v.key, verdicts.baseline_of(v, measured, artifact_id)) for v in measured)
     found = {
         key: ratio
         for key, base in pairs
         if base is not None
-        and (ratio := ratio_between(measurement, base.key, key, graded)) is not None
+        and (ratio := ratio_between(measurement, base.key, key, graded, delta)) is not None
     }
     together = stats.adjusted(tuple(found.values()), level=verdicts.level_of(measurement))
     return dict(zip(found, together, strict=True))
@@ -151,17 +152,22 @@ def at_smallest_batch(variants: Iterable[VariantFigures]) -> tuple[VariantFigure
 
 
 def ratio_between(
-    measurement: Measurement, first: str, second: str, graded: Mapping[str, str] | None = None
+    measurement: Measurement,
+    first: str,
+    second: str,
+    graded: Mapping[str, str] | None = None,
+    delta: float | None = None,
 ) -> Ratio | None:
     """How many times as fast the second variant is, over the rounds both ran in.
 
-    Where one of them got noise grade D, that is not decided.
+    Where one of them got noise grade D, that is not decided. ``graded`` and ``delta``: the grades
+    of all and the smallest difference that counts, where they are known already.
     """
     found = verdicts.ratio_of(
         measurement.blocks,
         first,
         second,
-        delta=verdicts.delta_of(measurement),
+        delta=verdicts.delta_of(measurement) if delta is None else delta,
         level=verdicts.level_of(measurement),
     )
     graded = graded or {key: _grade(measurement, key) for key in (first, second)}
@@ -269,7 +275,8 @@ def _rank(variant: Variant, measurement: Measurement, graded: Mapping[str, str])
         if other.key != variant.key
         and (other.batch, other.threads) == (variant.batch, variant.threads)
     ]
-    pairs = (ratio_between(measurement, variant.key, other, graded) for other in others)
+    delta = verdicts.delta_of(measurement) if others else None
+    pairs = (ratio_between(measurement, variant.key, other, graded, delta) for other in others)
     found = tuple(ratio for ratio in pairs if ratio is not None)
     together = stats.adjusted(found, level=verdicts.level_of(measurement))
     return 1 + sum(ratio.verdict == "faster" for ratio in together)

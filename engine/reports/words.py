@@ -45,7 +45,7 @@ def compared(ratio: Ratio, other: str) -> str:
     if ratio.verdict == "small but real":
         return f"within {share(ratio.delta)} of {other} ({times(ratio)})"
     if ratio.verdict == UNDECIDED:
-        return f"not decided against {other} ({times(ratio)}; noise grade D)"
+        return f"not to be judged against {other} ({times(ratio)}; noise grade D)"
     return f"not to be told apart from {other} ({times(ratio)})"
 
 

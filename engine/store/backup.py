@@ -40,6 +40,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
 }
 """Where in its document a row of each table says that its files lie, below the data folder."""
 _WITH_FOLDERS = (*_PLACES, "job")
+_OF_SQLITE = re.compile("sqlite_(sequence|stat[0-9])")
 _KNOWN = {*schema.metadata.tables, "alembic_version"}
 _HELD = "models", "artifacts", "data", "reports", "shares"
 _ASK = "Make a new backup with: python -m engine backup FILE"
@@ -230,21 +231,35 @@ def _extract(file: zipfile.ZipFile, listed: dict[str, Any], home: Path, progress
 def _check_database(path: Path) -> None:
     """Nothing runs in it, and what its rows name lies in the library. Raises ValueError."""
     with closing(sqlite3.connect(path)) as opened:
-        kinds = opened.execute("SELECT name, type FROM sqlite_master").fetchall()
-        for name, kind in kinds:
-            # Exactly ours: to SQLite "Model" is "model", too.
-            known = kind == "index" or (kind == "table" and name in _KNOWN)
-            if not known and not name.startswith("sqlite_"):
-                raise ValueError(f"its database has {name[:80]!r}, which is none of Assay's")
-        here = {name for name, _ in kinds}
-        for table in (name for name in _WITH_FOLDERS if name in here):  # an older one has fewer
+        here = _tables(opened)
+        for table in here.intersection(_WITH_FOLDERS):  # an older one has fewer
             for (id_,) in opened.execute(f"SELECT id FROM {table}"):
                 if not _ID.fullmatch(str(id_)):
                     raise ValueError(f"{str(id_)[:80]!r} is no id")
-        for table, keys in _PLACES.items():
-            if table in here:
-                for (document,) in opened.execute(f"SELECT document FROM {table}"):
-                    _check_name(_place(document, keys), depth=2)
+        for table in here.intersection(_PLACES):
+            for (document,) in opened.execute(f"SELECT document FROM {table}"):
+                _check_name(_place(document, _PLACES[table]), depth=2)
+
+
+def _tables(opened: sqlite3.Connection) -> set[str]:
+    """Its tables. Raises ValueError where anything is not ours, or works by itself."""
+    found = set()
+    for name, kind, sql in opened.execute("SELECT name, type, sql FROM sqlite_master"):
+        if not _is_ours(name, kind, sql or ""):
+            raise ValueError(f"its database has {name[:80]!r}, which is none of Assay's")
+        found.add(name)
+    for table in found & _KNOWN:
+        if any(column[-1] for column in opened.execute(f"PRAGMA table_xinfo({table})")):
+            raise ValueError(f"its table {table!r} has a column that is worked out")
+    return found
+
+
+def _is_ours(name: str, kind: str, sql: str) -> bool:
+    """Exactly ours: to SQLite "Model" is "model", too, and a virtual table is a program."""
+    if kind == "index":
+        return True
+    plain = kind == "table" and not sql.lower().lstrip().startswith("create virtual")
+    return plain and (name in _KNOWN or _OF_SQLITE.fullmatch(name) is not None)
 
 
 def _place(document: str, keys: tuple[str, ...]) -> str:

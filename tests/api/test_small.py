@@ -22,7 +22,9 @@ from engine.settings import settings
 
 
 async def take(request: Request) -> PlainTextResponse:
-    return PlainTextResponse(str(len(await request.body())))
+    size = len(await request.body())
+    refused = request.path_params["file"].startswith("refused")
+    return PlainTextResponse(str(size), status_code=400 if refused else 200)
 
 
 APP = Starlette(
@@ -57,6 +59,21 @@ def test_a_file_and_those_of_a_session_have_an_end(client: TestClient) -> None:
 
 def test_a_file_says_how_long_it_is(client: TestClient) -> None:
     assert client.put(PREFIX + "s/1", content=iter([b"x"])).status_code == 411
+    both = {"Content-Length": "1", "Transfer-Encoding": "chunked"}
+    assert client.put(PREFIX + "s/1", content=b"x", headers=both).status_code == 411
+
+
+def test_only_what_was_taken_is_on_the_account(client: TestClient) -> None:
+    for at in range(4):
+        assert put(client, f"s/refused-{at}", 1000) == 400
+    assert put(client, "s/1", 1000) == 200
+    assert client.delete(PREFIX + "s/refused-1").status_code == 400
+    assert [put(client, f"s/{at}", 1000) for at in (2, 3)] == [200, 413]
+
+
+@pytest.mark.parametrize("place", ["s", "s/f/more", "s/" + "x" * 65, "s/..%2f"])
+def test_a_place_is_a_session_and_a_file(client: TestClient, place: str) -> None:
+    assert put(client, place, 10) == 404
 
 
 def test_one_that_trickles_is_cut(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,4 +95,4 @@ def test_one_that_trickles_is_cut(workspace: Path, monkeypatch: pytest.MonkeyPat
     with ThreadPoolExecutor(1) as apart:  # a browser of another test may have a loop in this one
         answer = apart.submit(anyio.run, ask).result()
     assert answer.status_code == 408
-    assert "had not come after 0 s" in answer.json()["message"]
+    assert "for 0.3 s it came slower than 16 kB a second" in answer.json()["message"]

@@ -13,7 +13,7 @@ from engine.reports.figures import figures
 from engine.reports.model import Report
 from engine.reports.render import charts, plots
 
-_INTERVAL = re.compile(r"[\d.×]+ \[[^\]]{0,40}\]")
+_INTERVAL = re.compile(r"[\d.×]{1,40} \[[^\]]{0,40}\]")
 
 if TYPE_CHECKING:
     from engine.store.shares import Share

@@ -63,10 +63,11 @@ def section(report: Report) -> Section | None:
         return None
     written = report.measurement.tokens
     lengths = sorted({one.prompt_tokens for one in written}, reverse=True)
+    variants = variant_figures(report)
     rows = [
         _Row(variant, length, own)
         for length in lengths
-        for variant in variant_figures(report)
+        for variant in variants
         if (
             own := tuple(
                 w for w in written if (w.variant, w.prompt_tokens) == (variant.key, length)

@@ -167,6 +167,14 @@ def test_what_stays_of_a_folder_is_small(tmp_path: Path, monkeypatch: pytest.Mon
     }
 
 
+def test_evidence_of_two_names_does_not_stay(tmp_path: Path) -> None:
+    """Each would be passed over as the other's, and neither ever cut."""
+    (tmp_path / "worker.log").write_bytes(b"x" * 200)
+    os.link(tmp_path / "worker.log", tmp_path / "events.jsonl")
+    evidence.cap(tmp_path)
+    assert not (tmp_path / "worker.log").exists() or not (tmp_path / "events.jsonl").exists()
+
+
 def test_only_a_log_of_its_own_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence, "_LOG_CAP", 100)
     monkeypatch.setattr(evidence, "_LOG_KEPT", 10)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine import files
-from engine.errors import InvalidModel
+from engine.errors import InvalidModel, TaskFailed
 from engine.jobs import steps
 from engine.jobs.isolation import grants, launching
 from engine.jobs.protocol import EVIDENCE, Task
@@ -53,6 +53,32 @@ def test_a_folder_whose_maker_locked_us_out_is_removed() -> None:
             assert kept.read_text() == "kept"
     finally:
         os.seteuid(before)
+
+
+def test_however_deep_it_is_it_goes(tmp_path: Path) -> None:
+    """Deeper than a path can say, and than Python can call."""
+    home = tmp_path / "deep"
+    home.mkdir()
+    before = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(home)
+        for _ in range(3000):
+            os.mkdir("d")
+            os.chdir("d")
+        Path("file").write_text("x")
+    finally:
+        os.fchdir(before)
+        os.close(before)
+    files.remove(home)
+    assert not home.exists()
+
+
+def test_a_folder_that_its_worker_closed_is_cleared(probing: None) -> None:
+    job = steps.DirectSteps("job", lambda views, partial: None)
+    with pytest.raises(TaskFailed, match="without a result"):
+        job.run(Task("probe", "Probe", {"do": "litter", "close": True}, PATIENT))
+    (folder,) = (settings().jobs_dir / "job").glob("*/attempt-1")
+    assert {left.name for left in folder.iterdir()} <= set(EVIDENCE)
 
 
 def test_folders_of_jobs_that_are_over_are_found(workspace: Path) -> None:

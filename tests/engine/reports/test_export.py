@@ -49,7 +49,7 @@ def test_an_export_comes_back_equal(made: Any) -> None:
     assert export_json(migrations.loads(text)) == text
 
 
-@pytest.mark.parametrize("what", ["processes", "variants", "looks", "id"])
+@pytest.mark.parametrize("what", ["processes", "variants", "looks", "id", "name", "text"])
 def test_a_report_that_would_take_hours_to_draw_is_refused(what: str) -> None:
     made = report()
     measurement = made.measurement
@@ -63,9 +63,20 @@ def test_a_report_that_would_take_hours_to_draw_is_refused(what: str) -> None:
     elif what == "looks":
         look = GateReading((1,) * 30, 2, None, None, None, None, None, 1, 1, 0)
         measurement = replace(measurement, gate=(look,) * 101)
-    wrong = replace(made, measurement=measurement, id="x" * 65 if what == "id" else made.id)
-    with pytest.raises(BadRequest, match=r"too often|too many variants|its id is none"):
-        migrations.load(dump(wrong))
+    elif what == "name":
+        long = tuple(replace(v, label="x" * 301) for v in plan.variants)
+        measurement = replace(measurement, plan=replace(plan, variants=long))
+    wrong = replace(
+        made,
+        measurement=measurement,
+        id="x" * 65 if what == "id" else made.id,
+        reproduce="1" * 100_001 if what == "text" else made.reproduce,
+    )
+    said = r"too often|too many variants|its id is none|a (name|text) in it is too long"
+    with pytest.raises(BadRequest, match=said):
+        migrations.loads(export_json(wrong))
+    if what != "id":
+        assert migrations.load(dump(wrong)) == wrong, "our own is read, however large"
 
 
 def test_importing_keeps_the_report(workspace: Path) -> None:

@@ -140,6 +140,16 @@ def test_a_backup_never_writes_over_a_file(workspace: Path, tmp_path: Path) -> N
             "a name twice",
         ),
         ("UPDATE artifact SET document = '[]'", "no whole backup"),
+        (
+            "PRAGMA writable_schema = ON; INSERT INTO sqlite_master VALUES ('trigger', 'sqlite_x', "
+            "'model', 0, 'CREATE TRIGGER sqlite_x AFTER INSERT ON model BEGIN SELECT 1; END')",
+            "'sqlite_x', which is none of Assay's",
+        ),
+        (
+            "ALTER TABLE model ADD COLUMN more TEXT GENERATED ALWAYS AS (document) VIRTUAL",
+            "a column that is worked out",
+        ),
+        ("DROP TABLE share; CREATE VIRTUAL TABLE share USING fts5(x)", "none of Assay's"),
     ],
 )
 def test_rows_of_a_backup_lead_nowhere_else(

@@ -151,6 +151,9 @@ def _litter(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     (home / "closed" / "deep").mkdir(parents=True)
     (home / "closed" / "deep" / "junk").write_bytes(b"x" * 4096)
     (home / "closed").chmod(0)
+    if request.get("close"):
+        home.chmod(0o500)
+        os._exit(0)
     with (home / "events.jsonl").open("a") as feed:
         feed.write("x" * 9 * 1024**2)
     raise InvalidModel("It was not to be read.")
