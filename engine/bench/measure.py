@@ -13,6 +13,7 @@ from time import perf_counter, process_time
 import numpy as np
 
 from engine import kernel, processor
+from engine.bench import clock
 from engine.bench.canary import canary_ns
 from engine.bench.clock import loops_for, timed_calls, without_gc
 from engine.bench.environment import Watch, load1
@@ -118,7 +119,7 @@ def _run(runner: Runner, subject: Subject, preset: Preset, gpu: GpuWatch) -> _Ru
     )
     loops = loops_for(warmup)
     rest_s = preset.warmup_s - sum(warmup) / 1e9
-    if rest_s > 0:  # too quick a model to be warm when all samples are taken
+    if len(warmup) >= clock.MAX_SAMPLES and rest_s > 0:  # too quick to be warm by then
         timed_calls(
             runner.infer, subject.feeds, iterations=1, seconds=rest_s, cap_s=rest_s, loops=_WARM
         )

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from engine.bench import clock
 from engine.bench.measure import Subject, time_block
 from engine.bench.model import Block, Preset
 from engine.errors import InvalidModel
@@ -51,6 +52,24 @@ def test_a_model_that_answers_nan_half_way_is_not_timed() -> None:
 
     with pytest.raises(InvalidModel, match=r"After 14 inferences .* \(3 values\)"):
         timed(infer)
+
+
+@pytest.mark.parametrize(("most", "wanted"), [(20, True), (10_000, False)])
+def test_only_a_model_too_quick_for_its_samples_is_warmed_on(
+    monkeypatch: pytest.MonkeyPatch, most: int, wanted: bool
+) -> None:
+    """A thousand calls more would take a slow model minutes."""
+    monkeypatch.setattr(clock, "MAX_SAMPLES", most)
+    calls = 0
+
+    def infer(feed: Feed) -> dict[str, np.ndarray]:
+        nonlocal calls
+        calls += 1
+        time.sleep(1e-4)
+        return answer()
+
+    timed(infer, Preset("short", 5, 0, 3, 0.1, 10, 0.0, 5.0, 0))
+    assert (calls > 1000) is wanted
 
 
 def test_a_model_that_always_answers_nan_is_for_verification_to_judge() -> None:
