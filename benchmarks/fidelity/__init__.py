@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.fidelity.results import Results, renew_readme
 from engine.settings import settings
 
-PARTS = ("aa", "effect", "agreement", "memory", "peer", "observer", "sandbox")
+PARTS = ("aa", "effect", "agreement", "memory", "peer", "peer_llama", "observer", "sandbox")
 
 
 def main(given: Sequence[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""The trials that were run, kept one by one, and the README's table of what they come to."""
+"""The trials that were run, kept one by one by machine, and the README's table of them."""
 
 from __future__ import annotations
 
@@ -26,25 +26,21 @@ Trial = dict[str, Any]
 
 
 class Results:
-    """The trials of one part. Those of another machine are not added to, but begun anew."""
+    """The trials of one part on this machine. Those of others are kept beside them."""
 
     def __init__(self, part: str) -> None:
         self._part = part
-        known = _load().get(part, {})
-        same = known.get("machine") == machine()
-        self.trials: list[Trial] = known["trials"] if same else []
+        self.trials: list[Trial] = _load().get(part, {}).get(machine(), {}).get("trials", [])
 
     def add(self, trial: Trial) -> None:
         """Keep one more, on the disk before the next is begun."""
         self.trials.append(trial | {_CODE: code()})
-        found = {
-            "date": datetime.now(UTC).date().isoformat(),
-            "machine": machine(),
-            "trials": self.trials,
-        }
+        found = {"date": datetime.now(UTC).date().isoformat(), "trials": self.trials}
+        kept = _load()
+        kept[self._part] = kept.get(self._part, {}) | {machine(): found}
         KEPT.parent.mkdir(exist_ok=True)
         staged = KEPT.with_suffix(".part")
-        staged.write_text(json.dumps(_load() | {self._part: found}, indent=1) + "\n")
+        staged.write_text(json.dumps(kept, indent=1) + "\n")
         staged.replace(KEPT)
 
 
@@ -71,15 +67,23 @@ def table(parts: Sequence[str]) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     kept = _load()
-    for name in (name for name in parts if name in kept):
-        known = kept[name]
-        part = importlib.import_module(f"benchmarks.fidelity.{name}")
-        done, where = len(known["trials"]), f"{known['date']}, {known['machine']}"
-        versions = len({trial.get(_CODE) for trial in known["trials"]})
-        where += f", over {versions} versions of `engine/bench`" if versions > 1 else ""
-        cells = (part.PROOF, part.summary(known["trials"]), part.WANTED)
-        rows.append(f"| {' | '.join(cells)} | {done} of {part.TRIALS} | {where} |")
+    rows += [_row(name, *one) for name in parts for one in sorted(kept.get(name, {}).items())]
     return "\n".join(rows) + "\n"
+
+
+def _row(name: str, where: str, found: dict[str, Any]) -> str:
+    """A part on one machine."""
+    part, trials = importlib.import_module(f"benchmarks.fidelity.{name}"), found["trials"]
+    versions = len({trial.get(_CODE) for trial in trials})
+    over = f", over {versions} versions of `engine/bench`" if versions > 1 else ""
+    cells = (
+        part.PROOF,
+        part.summary(trials),
+        part.WANTED,
+        f"{len(trials)} of {part.TRIALS}",
+        f"{found['date']}, {where}{over}",
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def _load() -> dict[str, Any]:
