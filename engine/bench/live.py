@@ -50,6 +50,18 @@ def snapshot(
     }
 
 
+def weighing(done: int, total: int, seconds_left: float, to_come: Sequence[str]) -> dict[str, Any]:
+    """How far the memory passes are, and what is done after them, in words."""
+    return {
+        "weighing": {
+            "done": done,
+            "total": total,
+            "seconds_left": round(seconds_left),
+            "to_come": list(to_come),
+        }
+    }
+
+
 def _row(variant: Variant, blocks: Sequence[Block], *, restless: bool) -> dict[str, Any]:
     own = kept(blocks, variant.key)
     counting = [np.array(b.samples_ns, dtype=float) / _MS for b in own]

@@ -117,14 +117,18 @@ class _Session:
 
     def weigh(self) -> None:
         """The passes of every variant. One that fails here is not weighed again, but timed."""
-        for _ in range(self.plan.preset.memory_passes):
-            for variant in self.plan.variants:
-                if variant.control_of is not None or variant.key in self.unweighed:
-                    continue
-                task = self.task("memory", variant, self.request(variant))
-                found = self.attempt(variant, task, self.unweighed)
-                if found is not None:
-                    self.memory.append(parse(MemoryPass, found["memory"]))
+        own = tuple(variant for variant in self.plan.variants if variant.control_of is None)
+        order, begin = own * self.plan.preset.memory_passes, monotonic()
+        for done, variant in enumerate(order, start=1):
+            if variant.key in self.unweighed:
+                continue
+            task = self.task("memory", variant, self.request(variant))
+            found = self.attempt(variant, task, self.unweighed)
+            if found is not None:
+                self.memory.append(parse(MemoryPass, found["memory"]))
+            left = (monotonic() - begin) / done * (len(order) - done)
+            to_come = ("the times", *self._studies())
+            self.steps.publish(live.weighing(done, len(order), left, to_come))
 
     def look(self) -> None:
         """Look at the machine before timing; a restless one gets some more looks, then it goes on.
@@ -225,9 +229,11 @@ class _Session:
         self._show(blocks, total, pace * left)
 
     def _show(self, blocks: list[Block], total: int, seconds_left: float) -> None:
-        to_come = [studies.studies()[name].title for name in self.plan.studies]
-        found = live.snapshot(self.plan, blocks, self.gate, total, seconds_left, to_come)
+        found = live.snapshot(self.plan, blocks, self.gate, total, seconds_left, self._studies())
         self.steps.publish(found)
+
+    def _studies(self) -> tuple[str, ...]:
+        return tuple(studies.studies()[name].title for name in self.plan.studies)
 
     def attempt(
         self, variant: Variant, task: Task, errors: dict[str, EngineError]

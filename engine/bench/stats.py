@@ -110,6 +110,21 @@ def _of_few(values: Sequence[float], level: float) -> float:
     return math.exp(student.quantile(level, len(logs) - 1) * error)
 
 
+def middle(values: Sequence[float]) -> Percentile:
+    """The middle of one value a process, on logs, with its interval; none of a single one.
+
+    Values that are not above 0 count as none.
+    """
+    logs = [math.log(value) for value in values if value > 0]
+    if not logs:
+        return Percentile(None, None, None, "nothing was answered")
+    value = math.exp(paired.middle(logs))
+    if len(logs) == 1:
+        return Percentile(value, None, None, "one of them: no interval")
+    low, high = paired.interval(logs, LEVEL)
+    return Percentile(value, min(value, math.exp(low)), max(value, math.exp(high)))
+
+
 def ratio(
     first: Sequence[float],
     second: Sequence[float],

@@ -1,4 +1,4 @@
-"""The founding document's published figures and promises: to compare with, never to mix in."""
+"""Published figures, and the founding document's promises: to compare with, never to mix in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.records import parse
 
 @dataclass(frozen=True, slots=True)
 class ReferenceColumn:
-    """One figure of a table. ``hardware`` and ``device`` are None where the source is silent."""
+    """One figure of a table. What the source is silent about is None."""
 
     id: str
     label: str
@@ -20,6 +20,7 @@ class ReferenceColumn:
     unit: str
     device: str | None
     hardware: str | None
+    threads: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from engine.bench.stats import Ratio
-from engine.knowledge import ReferenceTable
+from engine import changes
+from engine.bench.stats import UNDECIDED, Ratio
+from engine.knowledge import ReferenceColumn, ReferenceTable, reference_tables
 from engine.reports import words
-from engine.reports.model import Report
-from engine.reports.recommendation import BUSY_LIMIT, waited
+from engine.reports.model import Report, ReportArtifact
+from engine.reports.observed import Observations, Observed
 from engine.reports.tables import Table
-from engine.reports.variants import VariantFigures, ratio_between
 
 _GOOD_TO = 1.1
 """A printed ratio is taken for good to a tenth, for printed figures carry no interval."""
+
+_ANSWERS_IN = {"float32": "fp32", "float16": "fp16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two formats, how they stand in the print (first over second, speed) and here."""
+    """Two rows: how many times less ``better`` takes than ``worse``, in the print and here."""
 
-    faster: str
-    slower: str
+    better: str
+    worse: str
+    quantity: str
     printed: float
     measured: Ratio
     outcome: str
@@ -49,33 +52,59 @@ class Pair:
     @property
     def sentence(self) -> str:
         """The table's word, this machine's, and the outcome."""
-        return (
-            f"The table says {self.faster} is {self.printed:.2f}× {self.slower}; "
-            f"here {words.times(self.measured)}: {self.outcome}."
-        )
+        said = f"{self.better} is {self.printed:.2f}× {self.worse}"
+        if self.quantity == "memory":
+            said = f"{self.worse} takes {self.printed:.2f}× the memory of {self.better}"
+        return f"The table says {said}; here {words.times(self.measured)}: {self.outcome}."
+
+
+def precision_of(artifact: ReportArtifact) -> str | None:
+    """The precision by the name the tables have for it; None where a report does not tell.
+
+    A pass says it, or the type its file is of (GGUF, TensorRT); eager PyTorch without a pass is
+    taken by the type of its answers.
+    """
+    known = changes.passes()
+    for change in reversed(artifact.passes):
+        if change.name not in known:
+            return None
+        if known[change.name].kind == "precision":
+            return known[change.name].printed_as or None
+    named = artifact.variant.lower()
+    if any(row.precision == named for table in reference_tables() for row in table.rows):
+        return named
+    answers = {_ANSWERS_IN.get(spec.dtype) for spec in artifact.signature.outputs}
+    return answers.pop() if artifact.format == "torch" and len(answers) == 1 else None
 
 
 def matches(
-    report: Report, table: ReferenceTable, precision: str | None, hardware: str | None, batch: int
+    report: Report,
+    table: ReferenceTable,
+    column: ReferenceColumn,
+    precisions: tuple[str | None, str | None],
+    seen: Observed,
+    sequence: int | None,
 ) -> tuple[Match, ...]:
-    """Every condition that a comparable figure would share, ``batch`` being the measured one's.
+    """Every condition that a comparable figure would share; ``precisions`` are there and here.
 
-    Reports keep no precision of arithmetic and the tables no thread counts: they stay unknown.
+    What either side does not say stays unknown.
     """
     assert report.measurement is not None
-    cpu = str(report.measurement.environment.facts.get("Processor") or "") or None
-    threads = ", ".join(
-        dict.fromkeys(str(variant.threads) for variant in report.measurement.plan.variants)
-    )
+    facts = report.measurement.environment.facts
+    on_gpu = column.device == "gpu"
+    own = str(facts.get("NVIDIA GPU" if on_gpu else "Processor") or "") or None
     found = [
-        Match("CPU class", hardware, cpu, _same_cpu(hardware, cpu)),
-        Match("Threads", None, threads, None),
-        Match("Precision", precision, None, None),
-        Match("Batch", _said(table.batch), str(batch), _same(table.batch, batch)),
+        Match(
+            "GPU" if on_gpu else "CPU class", column.hardware, own, _same_chip(column.hardware, own)
+        ),
+        _of_numbers("Threads", column.threads, seen.variant.threads),
+        Match("Precision", *precisions, _same(*precisions)),
     ]
+    batch = seen.variant.batch if sequence is None else 1  # tokens are written one text at a time
+    found.append(_of_numbers("Batch", table.batch, batch))
     takes_tokens = any(spec.dtype.startswith("int") for spec in report.model.signature.inputs)
     if takes_tokens or table.sequence is not None:
-        found.append(Match("Sequence length", _said(table.sequence), None, None))
+        found.append(_of_numbers("Sequence length", table.sequence, sequence))
     return tuple(found)
 
 
@@ -86,41 +115,41 @@ def comparability(title: str, rows: Sequence[tuple[str, tuple[Match, ...]]]) -> 
         f"{title}: how comparable",
         ("Row of the table", "Conditions that match", *aspects),
         tuple((label, _score(found), *(match.words for match in found)) for label, found in rows),
-        "Milliseconds compare only where every condition matches; what is not known counts as no "
-        "match.",
+        "Figures compare only where every condition matches; what is not known counts as no match.",
     )
 
 
 def pairs(
-    report: Report, rows: Sequence[tuple[str, float | None, VariantFigures | None]]
+    rows: Sequence[tuple[str, float | None, Observed | None]],
+    seen: Observations,
+    quantity: str,
 ) -> tuple[Pair, ...]:
-    """Every two rows (label, printed ms, what was measured) that both sides have."""
-    assert report.measurement is not None
-    noisy = waited(report.measurement) > BUSY_LIMIT
+    """Every two rows (label, printed figure, what was measured) that both sides have."""
     found = []
-    there = [(label, ms, here) for label, ms, here in rows if ms and here]
+    there = [(label, printed, here) for label, printed, here in rows if printed and here]
     for one, other in combinations(there, 2):
-        (quick, quick_ms, first), (slow, slow_ms, second) = sorted((one, other), key=lambda r: r[1])
-        if (first.batch, first.threads) != (second.batch, second.threads):
-            continue
-        ratio = ratio_between(report.measurement, second.key, first.key)
-        if ratio is not None and first.key != second.key:
-            said = slow_ms / quick_ms
-            outcome = (
-                "not decided"
-                if noisy or "D" in (first.grade, second.grade)
-                else outcome_of(said, ratio)
-            )
-            found.append(Pair(quick, slow, said, ratio, outcome))
+        (better, less, first), (worse, more, second) = sorted((one, other), key=lambda r: r[1])
+        ratio = seen.ratio(second, first) if side_by_side(first, second) else None
+        if ratio is not None:
+            said = more / less
+            found.append(Pair(better, worse, quantity, said, ratio, outcome_of(said, ratio)))
     return tuple(found)
+
+
+def side_by_side(first: Observed, second: Observed) -> bool:
+    """Whether two different variants ran alike."""
+    one, other = first.variant, second.variant
+    return one.key != other.key and (one.batch, one.threads) == (other.batch, other.threads)
 
 
 def outcome_of(printed: float, measured: Ratio) -> str:
     """Confirmed with the whole interval within a tenth of the print, contradicted wholly beyond."""
+    if measured.verdict == UNDECIDED:
+        return UNDECIDED
     low, high = printed / _GOOD_TO, printed * _GOOD_TO
     if low <= measured.low and measured.high <= high:
         return "confirmed"
-    return "contradicted" if measured.high < low or measured.low > high else "not decided"
+    return "contradicted" if measured.high < low or measured.low > high else UNDECIDED
 
 
 def _score(found: tuple[Match, ...]) -> str:
@@ -128,12 +157,16 @@ def _score(found: tuple[Match, ...]) -> str:
     return f"{sum(match.same is True for match in found)} of {len(found)} ({unknown} unknown)"
 
 
-def _same(there: int | None, here: int) -> bool | None:
-    return None if there is None else there == here
+def _of_numbers(aspect: str, there: int | None, here: int | None) -> Match:
+    return Match(aspect, _said(there), _said(here), _same(there, here))
 
 
-def _same_cpu(there: str | None, here: str | None) -> bool | None:
-    """Whether every word of the printed name is in the processor's own."""
+def _same(there: object, here: object) -> bool | None:
+    return None if there is None or here is None else there == here
+
+
+def _same_chip(there: str | None, here: str | None) -> bool | None:
+    """Whether every word of the printed name is in the chip's own."""
     if there is None or not here:
         return None
     own = here.lower().replace("(r)", " ").replace("(tm)", " ").split()

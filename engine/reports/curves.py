@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from engine.bench import paired, stats
+from engine.bench import stats
 from engine.bench.model import MeasurePlan
 from engine.bench.stats import Percentile
 from engine.reports.sections.model import Plot, Series
@@ -51,19 +50,8 @@ def painted(plan: MeasurePlan, keys: Iterable[str]) -> dict[str, Painted]:
 def point(x: float, rates: Sequence[float], samples_ns: Sequence[np.ndarray]) -> Point:
     """From rates and samples, process by process or window by window."""
     found = [np.asarray(samples, dtype=float) / MS for samples in samples_ns if len(samples)]
-    return Point(x, middle(rates), stats.percentile(found, 0.5), stats.percentile(found, 0.95))
-
-
-def middle(rates: Sequence[float]) -> Percentile:
-    """The middle of rates with its interval; none of a single one."""
-    logs = [math.log(rate) for rate in rates if rate > 0]
-    if not logs:
-        return Percentile(None, None, None, "nothing was answered")
-    value = math.exp(paired.middle(logs))
-    if len(logs) == 1:
-        return Percentile(value, None, None, "one of them: no interval")
-    low, high = paired.interval(logs, stats.LEVEL)
-    return Percentile(value, min(value, math.exp(low)), max(value, math.exp(high)))
+    rate = stats.middle(rates)
+    return Point(x, rate, stats.percentile(found, 0.5), stats.percentile(found, 0.95))
 
 
 def plot(

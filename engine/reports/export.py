@@ -158,8 +158,7 @@ def _tables(found: Figures) -> Iterable[Table]:
         yield found.tradeoff.table
     for reference in found.references:
         yield reference.table
-        if reference.comparable:
-            yield reference.comparable
+        yield reference.comparable
     yield found.promise_table
     yield from (judged.table for judged in found.verifications)
     if found.language:

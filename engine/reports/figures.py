@@ -89,7 +89,7 @@ def figures(report: Report) -> Figures:
         start=start_table(variants),
         lineage=lineage_table(report),
         environment=environment_tables(report),
-        takeaways=takeaways(variants, blocks, beside),
+        takeaways=takeaways(variants, blocks),
         forest=forest(variants),
         tradeoff=tradeoff(report, variants),
         promises=checked,

@@ -78,7 +78,7 @@ def _of_claim(
         return (Promise(claim, "", why, "not measurable here"),)
 
     if claim.device == "gpu":
-        return untested("It is about a GPU, and those are not held against measurements yet.")
+        return untested("It is about a GPU, where no eager PyTorch is measured to hold it against.")
     here = at_smallest_batch(variants)
     original = next((v for v in here if v.is_original), None)
     if original is None or original.format != "torch":
@@ -138,7 +138,7 @@ def _measured(
     pairs = {
         "size": (original.size_mib, variant.size_mib),
         "memory": (original.memory_mib, variant.memory_mib),
-        "load": (original.load_s, variant.load_s),
+        "load": (original.load_s.value, variant.load_s.value),
     }
     before, after = pairs[claim.quantity]
     if not before or not after:

@@ -1,57 +1,80 @@
-"""The founding document's table beside this measurement. Two machines, so never one series.
+"""Published tables beside this measurement. Two machines, so never one series.
 
 What may be compared across machines is how the formats stand to each other on each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engine.bench.stats import UNDECIDED, Ratio
-from engine.knowledge import ReferenceTable, reference_tables
+from engine.bench.stats import UNDECIDED, Ratio, adjusted
+from engine.knowledge import ReferenceColumn, ReferenceTable, reference_tables
 from engine.reports import words
-from engine.reports.comparable import Pair, comparability, matches, pairs
+from engine.reports.comparable import (
+    Pair,
+    comparability,
+    matches,
+    pairs,
+    precision_of,
+    side_by_side,
+)
 from engine.reports.model import Report
+from engine.reports.observed import Observations, Observed, observed
 from engine.reports.tables import Table
 from engine.reports.variants import VariantFigures
 
 _ALIKE = 0.10
 _ABSENT = "–"
+_UNNAMED = "unnamed hardware"
 
 
 @dataclass(frozen=True, slots=True)
-class ReferenceRow:
-    """One row of the printed table, and what this machine has beside it. Latencies in ms.
+class BesideRow:
+    """One row of the printed table, and what this machine has beside it, both in ``unit``.
 
-    ``reference_ratio`` is the speed against the printed table's own first row; ``measured_ratio``
-    against the original measured here.
+    The ratios say how many times less it takes than the table's first row, printed and measured.
     """
 
     label: str
-    reference_ms: float | None
-    reference_ratio: float | None
-    measured_name: str | None
-    measured_ms: float | None
+    printed: float | None
+    printed_ratio: float | None
+    measured: Observed | None
     measured_ratio: Ratio | None
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
-class ReferenceFigures:
-    """A printed table that fits the device. ``same_model`` says whether it fits the model too.
+class BesideBar:
+    """A bar of either panel. ``colour`` is the variant's; None where no variant stands beside."""
 
-    ``pairs``: every two formats measured on both sides, of the same model alone. ``comparable``
-    scores each measured row, None without one.
+    label: str
+    value: float
+    ratio: float | None
+    colour: int | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceFigures:
+    """One column of a printed table, where something of its kind was measured.
+
+    ``same_model`` says whether it is of the same model. ``pairs``: every two rows measured on both
+    sides, of the same model alone. ``comparable`` scores each measured row.
     """
 
     title: str
+    source: str
+    column: str
+    unit: str
     hardware: str
     model: str
     same_model: bool
-    rows: tuple[ReferenceRow, ...]
+    rows: tuple[BesideRow, ...]
     table: Table
     pairs: tuple[Pair, ...]
-    comparable: Table | None
+    comparable: Table
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -60,66 +83,152 @@ class ReferenceFigures:
             return tuple(pair.sentence for pair in self.pairs)
         return tuple(row.sentence for row in self.rows if row.sentence)
 
+    @property
+    def measured(self) -> tuple[BesideBar, ...]:
+        """What was measured here, in the order of the rows."""
+        return tuple(
+            BesideBar(
+                one.variant.name,
+                one.value.value,
+                row.measured_ratio.value if row.measured_ratio else None,
+                one.variant.colour,
+                one.value.low,
+                one.value.high,
+            )
+            for row in self.rows
+            if (one := row.measured) is not None and one.value.value is not None
+        )
+
+    @property
+    def printed(self) -> tuple[BesideBar, ...]:
+        """What the table prints, never in one panel with what was measured."""
+        return tuple(
+            BesideBar(
+                row.label,
+                row.printed,
+                row.printed_ratio,
+                row.measured.variant.colour if row.measured else None,
+            )
+            for row in self.rows
+            if row.printed is not None
+        )
+
+    @property
+    def takeaway(self) -> str:
+        """What its chart says, in words."""
+        said = " ".join(row.sentence for row in self.rows if row.sentence)
+        return said or f"{self.column}, printed and measured, with no two rows to compare."
+
 
 def references(
     report: Report, variants: tuple[VariantFigures, ...]
 ) -> tuple[ReferenceFigures, ...]:
-    """Every printed table with CPU latencies, the ones of this very model first."""
+    """Every printed column that something here stands beside, those of this very model first.
+
+    Memory says something of the same model alone.
+    """
     found = (
-        _beside(report, variants, table, column.id, column.hardware)
+        _beside(report, variants, table, column)
         for table in reference_tables()
         for column in table.columns
-        if column.quantity == "latency" and column.device == "cpu"
+        if report.measurement is not None and (column.quantity != "memory" or _is_of(report, table))
     )
-    return tuple(sorted(found, key=lambda figures: not figures.same_model))
+    shown = (figures for figures in found if any(row.measured for row in figures.rows))
+    return tuple(sorted(shown, key=lambda figures: not figures.same_model))
 
 
 def _beside(
     report: Report,
     variants: tuple[VariantFigures, ...],
     table: ReferenceTable,
-    column: str,
-    hardware: str | None,
+    column: ReferenceColumn,
 ) -> ReferenceFigures:
-    same = _plain(table.model) in _plain(report.model.name)
-    changed = {artifact.id for artifact in report.artifacts if artifact.passes}
-    plain = [v for v in variants if v.artifact_id not in changed]
-    here = {v.format: v for v in reversed(plain) if v.batch == (table.batch or v.batch)}
-    baseline = table.rows[0]
-    original = here.get(baseline.format)
-    comparable = original is not None and original.is_original
-    named = hardware or "unnamed hardware"
-    rows, both, scored = [], [], []
+    assert report.measurement is not None
+    seen = observed(report.measurement, variants, table, column)
+    made = {artifact.id: precision_of(artifact) for artifact in report.artifacts}
+    here = _by_row(report, table, column, seen, made)
+    rows = _rows(table, column, seen, here)
+    same = _is_of(report, table)
+    like = table.sequence is None or seen.sequence in (None, table.sequence)
+    scored = []
     for row in table.rows:
-        printed = row.values.get(column)
-        against = None if row is baseline else _quotient(baseline.values.get(column), printed)
-        measured = here.get(row.format) if row.precision is None else None
-        both.append((row.label, printed, measured))
-        if measured is not None and printed is not None:
-            shared = matches(report, table, row.precision, hardware, measured.batch)
+        if (one := here.get(row.label)) is not None:
+            known = (row.precision, made[one.variant.artifact_id])
+            shared = matches(report, table, column, known, one, seen.sequence)
             scored.append((row.label, shared))
-        ratio = measured.ratio if measured is not None and comparable else None
-        rows.append(
-            ReferenceRow(
-                label=row.label,
-                reference_ms=printed,
-                reference_ratio=against,
-                measured_name=measured.name if measured else None,
-                measured_ms=measured.typical_ms if measured else None,
-                measured_ratio=ratio,
-                sentence=_sentence(row.label, against, ratio),
-            )
-        )
+    both = [(row.label, row.printed, row.measured) for row in rows]
     return ReferenceFigures(
         title=table.title,
-        hardware=named,
+        source=table.source,
+        column=column.label,
+        unit=column.unit,
+        hardware=column.hardware or _UNNAMED,
         model=table.model,
         same_model=same,
-        rows=tuple(rows),
-        table=_as_table(table, named, tuple(rows), same),
-        pairs=pairs(report, both) if same and variants else (),
-        comparable=comparability(table.title, scored) if scored else None,
+        rows=rows,
+        table=_as_table(table, column, rows, same),
+        pairs=pairs(both, seen, column.quantity) if same and like else (),
+        comparable=comparability(f"{table.title}: {column.label}", scored),
     )
+
+
+def _by_row(
+    report: Report,
+    table: ReferenceTable,
+    column: ReferenceColumn,
+    seen: Observations,
+    precisions: Mapping[str, str | None],
+) -> dict[str, Observed]:
+    """What stands beside each printed figure, by the row's label: the first that ran as it did.
+
+    A row that names a precision takes what has it; any other, what went through no pass.
+    """
+    changed = {artifact.id for artifact in report.artifacts if artifact.passes}
+    found: dict[str, Observed] = {}
+    for row in table.rows:
+        for one in seen.found:
+            own = one.variant
+            fits = (
+                own.artifact_id not in changed
+                if row.precision is None
+                else precisions[own.artifact_id] == row.precision
+            )
+            alike = own.format == row.format and own.batch == (table.batch or own.batch)
+            if fits and alike and row.values[column.id] is not None:
+                found.setdefault(row.label, one)
+    return found
+
+
+def _rows(
+    table: ReferenceTable,
+    column: ReferenceColumn,
+    seen: Observations,
+    here: Mapping[str, Observed],
+) -> tuple[BesideRow, ...]:
+    first = table.rows[0]
+    gains = _gains(seen, here, first.label)
+    found = []
+    for row in table.rows:
+        printed = row.values[column.id]
+        said = None if row is first else _quotient(first.values[column.id], printed)
+        gain = gains.get(row.label)
+        sentence = _sentence(row.label, said, gain)
+        found.append(BesideRow(row.label, printed, said, here.get(row.label), gain, sentence))
+    return tuple(found)
+
+
+def _gains(seen: Observations, here: Mapping[str, Observed], first: str) -> dict[str, Ratio]:
+    """Every row's ratio to the first one, judged together; none where that was not measured."""
+    base = here.get(first)
+    if base is None:
+        return {}
+    found = {
+        label: ratio
+        for label, one in here.items()
+        if side_by_side(base, one) and (ratio := seen.ratio(base, one)) is not None
+    }
+    together = adjusted(tuple(found.values()), level=seen.level)
+    return dict(zip(found, together, strict=True))
 
 
 def _sentence(label: str, printed: float | None, measured: Ratio | None) -> str:
@@ -137,30 +246,31 @@ def _sentence(label: str, printed: float | None, measured: Ratio | None) -> str:
 
 
 def _as_table(
-    table: ReferenceTable, hardware: str, rows: tuple[ReferenceRow, ...], same: bool
+    table: ReferenceTable, column: ReferenceColumn, rows: tuple[BesideRow, ...], same: bool
 ) -> Table:
     model = "the same model" if same else f"another model ({table.model})"
+    gain = "memory saved against" if column.quantity == "memory" else "speed against"
     return Table(
-        f"{table.title}: reference and measured",
+        f"{table.title}: {column.label}, reference and measured",
         (
             "Row of the table",
-            f"Reference, ms ({hardware})",
-            "Reference, speed against its first row",
-            "Measured, ms",
-            "Measured, speed against the original",
+            f"Reference, {column.unit} ({column.hardware or _UNNAMED})",
+            f"Reference, {gain} its first row",
+            f"Measured, {column.unit}",
+            f"Measured, {gain} the same row",
         ),
         tuple(
             (
                 row.label,
-                _or_absent(row.reference_ms),
-                f"{row.reference_ratio:.2f}×" if row.reference_ratio else _ABSENT,
-                _or_absent(row.measured_ms),
+                _ABSENT if row.printed is None else words.number(row.printed),
+                f"{row.printed_ratio:.2f}×" if row.printed_ratio else _ABSENT,
+                words.percentile(row.measured.value) if row.measured else _ABSENT,
                 words.times(row.measured_ratio) if row.measured_ratio else _ABSENT,
             )
             for row in rows
         ),
-        f"The reference was taken on another machine with {model}. {table.note or ''} "
-        "Compare the speeds within each machine, not the milliseconds across.",
+        f"The reference was taken on another machine with {model}. {table.note} "
+        f"Compare what stands in × within each machine, not the {column.unit} across.",
     )
 
 
@@ -168,8 +278,8 @@ def _quotient(first: float | None, second: float | None) -> float | None:
     return first / second if first and second else None
 
 
-def _or_absent(value: float | None) -> str:
-    return _ABSENT if value is None else words.number(value)
+def _is_of(report: Report, table: ReferenceTable) -> bool:
+    return _plain(table.model) in _plain(report.model.name)
 
 
 def _plain(name: str) -> str:

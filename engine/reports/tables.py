@@ -63,7 +63,7 @@ def verdict_table(
                 words.percentile(v.p50),
                 words.percentile(v.p90),
                 _speed(v, v.artifact_id == baseline if baseline else v.is_original, name),
-                words.seconds(v.first_answer_s),
+                words.duration(v.first_answer_s),
                 _or_absent(v.memory_mib),
                 words.number(v.size_mib),
                 verified[v.artifact_id],
@@ -96,9 +96,9 @@ def latency_table(variants: tuple[VariantFigures, ...]) -> Table:
                 words.percentile(v.p95),
                 words.percentile(v.p99),
                 words.number(v.max_ms),
-                words.number(v.mean_ms),
+                words.percentile(v.mean),
                 words.number(v.mad_ms),
-                words.number(v.throughput),
+                words.percentile(v.throughput),
                 words.number(v.cpu_s),
                 _samples(v),
                 f"{v.processes}",
@@ -144,14 +144,14 @@ def start_table(variants: tuple[VariantFigures, ...]) -> Table:
         tuple(
             (
                 v.name,
-                words.seconds(v.import_s),
-                words.seconds(v.load_s),
-                words.seconds(v.first_ms / 1e3),
-                words.seconds(v.first_answer_s),
+                words.duration(v.import_s),
+                words.duration(v.load_s),
+                words.duration(v.first_s),
+                words.duration(v.first_answer_s),
             )
             for v in variants
         ),
-        "Medians over fresh processes; files were in the system's cache.",
+        "Medians over fresh processes with 95 % intervals; files were in the system's cache.",
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.reports import words
-from engine.reports.reference import ReferenceFigures
 from engine.reports.variants import BlockFigure, VariantFigures
 
 
@@ -17,23 +16,17 @@ class Takeaways:
     distribution: str
     memory: str
     order: str
-    reference: str
 
 
-def takeaways(
-    variants: tuple[VariantFigures, ...],
-    blocks: tuple[BlockFigure, ...],
-    references: tuple[ReferenceFigures, ...],
-) -> Takeaways:
+def takeaways(variants: tuple[VariantFigures, ...], blocks: tuple[BlockFigure, ...]) -> Takeaways:
     """The sentences of a report's charts."""
     if not variants:
-        return Takeaways("", "", "", "", "")
+        return Takeaways("", "", "", "")
     return Takeaways(
         latency=_latency(variants),
         distribution=_distribution(variants),
         memory=_memory(variants),
         order=_order(variants, blocks),
-        reference=_reference(references),
     )
 
 
@@ -66,10 +59,3 @@ def _order(variants: tuple[VariantFigures, ...], blocks: tuple[BlockFigure, ...]
         f"{len(blocks)} processes in {rounds} rounds, {discarded} discarded; the medians of "
         f"{worst.name} spread most, by {words.share(worst.between or 0, 1)}."
     )
-
-
-def _reference(references: tuple[ReferenceFigures, ...]) -> str:
-    sentences = [row.sentence for found in references for row in found.rows if row.sentence]
-    if not sentences:
-        return "The printed table of another machine, with nothing measured here to compare."
-    return " ".join(sentences)

@@ -35,8 +35,9 @@ class VariantFigures:
     (Holm); None for the original itself. ``rank`` is 1 + how many at that batch and those threads
     are surely faster: what cannot be told apart shares one. ``cpu_s`` is CPU seconds an inference;
     ``grows_bytes``, how much its own memory grew an inference, in every process, else None.
-    ``mad_ms`` is the median distance from the median. With ``calls_per_sample`` above 1 percentiles
-    are of means of so many calls.
+    ``mad_ms`` is the median distance from the median. ``mean`` (ms), ``throughput`` (items/s) and
+    the phases carry the interval of the processes' own. With ``calls_per_sample`` above 1
+    percentiles are of means of so many calls.
     """
 
     key: str
@@ -52,15 +53,15 @@ class VariantFigures:
     p90: Percentile
     p95: Percentile
     p99: Percentile
-    mean_ms: float
+    mean: Percentile
     min_ms: float
     max_ms: float
     mad_ms: float
-    throughput: float
-    first_ms: float
-    import_s: float
-    load_s: float
-    first_answer_s: float
+    throughput: Percentile
+    import_s: Percentile
+    load_s: Percentile
+    first_s: Percentile
+    first_answer_s: Percentile
     memory_mib: float | None
     baseline_mib: float | None
     mapped_mib: float | None
@@ -80,7 +81,9 @@ class VariantFigures:
     @property
     def typical_ms(self) -> float:
         """The median, or the mean while there are too few samples for one."""
-        return self.mean_ms if self.p50.value is None else self.p50.value
+        found = self.mean.value if self.p50.value is None else self.p50.value
+        assert found is not None, "a variant has samples"
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +217,7 @@ def _figures_of(
     blocks = kept(measurement.blocks, variant.key)
     samples = [np.array(block.samples_ns, dtype=float) / _MS for block in blocks]
     pooled = np.concatenate(samples)
+    means = [float(own.mean()) for own in samples]
     passes = [weighed for weighed in measurement.memory if weighed.variant == variant.key]
     return VariantFigures(
         key=variant.key,
@@ -229,15 +233,17 @@ def _figures_of(
         p90=stats.percentile(samples, 0.9),
         p95=stats.percentile(samples, 0.95),
         p99=stats.percentile(samples, 0.99),
-        mean_ms=float(pooled.mean()),
+        mean=_with_interval(float(pooled.mean()), means),
         min_ms=float(pooled.min()),
         max_ms=float(pooled.max()),
         mad_ms=float(np.median(np.abs(pooled - np.median(pooled)))),
-        throughput=float(variant.batch / (pooled.mean() / 1e3)),
-        first_ms=median(block.first_s for block in blocks) * 1e3,
-        import_s=median(block.import_s for block in blocks),
-        load_s=median(block.load_s for block in blocks),
-        first_answer_s=median(b.import_s + b.load_s + b.first_s for b in blocks),
+        throughput=_with_interval(
+            float(1e3 * variant.batch / pooled.mean()), [1e3 * variant.batch / m for m in means]
+        ),
+        import_s=_median_of([b.import_s for b in blocks]),
+        load_s=_median_of([b.load_s for b in blocks]),
+        first_s=_median_of([b.first_s for b in blocks]),
+        first_answer_s=_median_of([b.import_s + b.load_s + b.first_s for b in blocks]),
         memory_mib=_middle_mib(p.above_baseline_bytes for p in passes),
         baseline_mib=_middle_mib(p.baseline_bytes for p in passes),
         mapped_mib=_middle_mib(p.resident_file_bytes for p in passes),
@@ -293,6 +299,18 @@ def _growth(blocks: Sequence[Block]) -> float | None:
     ]
     total = [b.anon_bytes[1] - b.anon_bytes[0] for b in blocks if b.anon_bytes is not None]
     return median(grown) if total and min(total) > LEAK_BYTES else None
+
+
+def _median_of(values: Sequence[float]) -> Percentile:
+    return _with_interval(median(values), values)
+
+
+def _with_interval(value: float, values: Sequence[float]) -> Percentile:
+    """A figure with the interval of the processes' own ones; none of a single process."""
+    found = stats.middle(values)
+    if found.low is None or found.high is None:
+        return Percentile(value, None, None, found.why_not)
+    return Percentile(value, min(value, found.low), max(value, found.high))
 
 
 def _middle_mib(counts: Iterable[int]) -> float | None:

@@ -79,6 +79,15 @@ def seconds(value: float) -> str:
     return f"{number(value * 1000)} ms" if value < 1 else f"{number(value)} s"
 
 
+def duration(found: Percentile) -> str:
+    """Seconds with their interval, in ms below one second."""
+    if found.value is None:
+        return found.why_not
+    scale, unit = (1000, "ms") if found.value < 1 else (1, "s")
+    ends = (None if end is None else end * scale for end in (found.low, found.high))
+    return f"{interval(found.value * scale, *ends)} {unit}"
+
+
 def share(value: float, digits: int = 0) -> str:
     """A share as per cent."""
     return f"{100 * value:.{digits}f} %"

@@ -68,7 +68,7 @@ class _Bar:
 
 @dataclass(frozen=True, slots=True)
 class Charts:
-    """Every chart of a report that measured something; one reference chart a founding table."""
+    """Every chart of a report that measured something; a reference for each printed column."""
 
     latency: Chart
     distribution: Chart
@@ -213,23 +213,14 @@ def run_order(found: Figures, *, dark: bool) -> Chart:
 def reference(found: Figures, index: int, *, dark: bool) -> Chart:
     """What was measured above, the printed table below: two panels, each on a scale of its own."""
     beside = found.references[index]
-    names = {row.measured_name for row in beside.rows}
-    colours = {v.name: v.colour for v in found.variants}
-    here = [
-        _Bar(v.name, v.typical_ms, _against(v), v.colour, v.p50.low, v.p50.high)
-        for v in found.variants
-        if v.name in names
-    ]
-    printed = [
-        _Bar(row.label, row.reference_ms, _printed(row), colours.get(row.measured_name or "", -1))
-        for row in beside.rows
-        if row.reference_ms is not None
-    ]
+    here, printed = (
+        [_beside(bar, beside.unit) for bar in bars] for bars in (beside.measured, beside.printed)
+    )
     shown = (
         ("Measured", here, False),
         (f"Reference, other machine ({beside.hardware})", printed, True),
     )
-    alt = f"{found.takeaways.reference} Two panels, two machines."
+    alt = f"{beside.takeaway} Two panels, two machines."
     return Chart(_panels(shown, dark), alt, beside.table)
 
 
@@ -365,14 +356,10 @@ def laid_out(
     return Picture(figure)
 
 
-def _against(variant: Any) -> str:
-    ratio = f" · {variant.ratio.value:.2f}×" if variant.ratio else ""
-    return f"{digits(variant.typical_ms)} ms{ratio}"
-
-
-def _printed(row: Any) -> str:
-    ratio = f" · {row.reference_ratio:.2f}×" if row.reference_ratio else ""
-    return f"{digits(row.reference_ms)} ms{ratio}"
+def _beside(bar: Any, unit: str) -> _Bar:
+    shown = f"{digits(bar.value)} {unit}" + (f" · {bar.ratio:.2f}×" if bar.ratio else "")
+    colour = -1 if bar.colour is None else bar.colour
+    return _Bar(bar.label, bar.value, shown, colour, bar.low, bar.high)
 
 
 def digits(value: float) -> str:

@@ -38,10 +38,11 @@ class _Rows:
 @st.fragment(run_every=TICK_S)
 def show(job_id: str) -> None:
     """What there is of a running measurement, drawn anew every few seconds."""
-    found = engine.job(job_id).result.get("live")
-    if not found:
-        return
-    draw(found, dark=st.context.theme.type == "dark")
+    result = engine.job(job_id).result
+    if weighing := result.get("weighing"):
+        st.markdown(weighed(weighing))
+    if found := result.get("live"):
+        draw(found, dark=st.context.theme.type == "dark")
 
 
 def draw(found: Mapping[str, Any], *, dark: bool) -> None:
@@ -68,6 +69,14 @@ def remaining(seconds: float, to_come: Sequence[str] = ()) -> str:
     if seconds < 90:
         return f"about {max(5, 5 * round(seconds / 5))} s left{after}"
     return f"about {round(seconds / 60)} min left{after}"
+
+
+def weighed(found: Mapping[str, Any]) -> str:
+    """How far memory is, which comes before the times, and how long it will take yet."""
+    said = f":material/hourglass_empty: Memory: {found['done']} of {found['total']} weighed"
+    if found["done"] == found["total"]:
+        return f"{said}, then: {', '.join(found['to_come'])}"
+    return f"{said} · {remaining(max(1, found['seconds_left']), found['to_come'])}"
 
 
 def alt(found: Mapping[str, Any]) -> str:

@@ -104,6 +104,23 @@ def test_a_measurement_is_seen_to_grow(open_done: OpenPage, library: Library) ->
         store.jobs.finish("growing", JobState.CANCELLED)
 
 
+def test_before_the_times_it_is_told_how_far_memory_is(
+    open_done: OpenPage, library: Library
+) -> None:
+    found = {"done": 2, "total": 6, "seconds_left": 31, "to_come": ["the times", "Cold start"]}
+    store.jobs.add("weighing", "measure", "Measure digits", {})
+    store.jobs.start("weighing")
+    store.jobs.progress("weighing", (), {"weighing": found})
+    try:
+        app = open_done("measure", model=library.model_id, job="weighing")
+        assert not app.exception
+        after = "then: the times, Cold start"
+        assert f"Memory: 2 of 6 weighed · about 30 s left, {after}" in words(app)
+    finally:
+        store.jobs.finish("weighing", JobState.CANCELLED)
+    assert live.weighed(found | {"done": 6}).endswith(f"6 of 6 weighed, {after}")
+
+
 def test_the_strip_has_a_mark_a_process_and_hollow_ones_for_discarded_rounds() -> None:
     figure = live.strip(growing(), dark=False)
     assert list(figure.data[0].y) == [10.0, 10.1]

@@ -38,7 +38,7 @@ def test_title_and_verdict_come_first(open_page: OpenPage) -> None:
     shown = len(app.dataframe)
     behind = [box.label for box in app.expander if box.label.startswith("The figures behind")]
     assert behind.count("The figures behind both charts") == 2, "two charts, one table"
-    assert behind.count("The figures behind this chart") == 2
+    assert behind.count("The figures behind this chart") == 3, "the run, latency and memory printed"
     app.session_state["distribution-figures"] = True
     app.session_state[state.SHELL_RAN] = True
     assert len(app.run().dataframe) == shown + 1, "an opened expander draws its table"

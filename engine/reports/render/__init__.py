@@ -64,8 +64,8 @@ def page_html(report: Report, share: Share | None = None, *, interactive: str | 
         beside=tuple(
             (
                 reference,
-                Markup(charts.measured_rows(found, reference)),
-                Markup(charts.reference_rows(found, reference)),
+                Markup(charts.measured_rows(reference)),
+                Markup(charts.reference_rows(reference)),
             )
             for reference in found.references
         ),

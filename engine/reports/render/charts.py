@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.reports import words
 from engine.reports.figures import Figures
 from engine.reports.forest import Forest, ForestRow
-from engine.reports.reference import ReferenceFigures
+from engine.reports.reference import BesideBar, ReferenceFigures
 from engine.reports.render.svg import element, path, picture, text, ticks
 from engine.reports.variants import VariantFigures
 
@@ -44,7 +44,7 @@ def latency(found: Figures) -> str:
         Bar(
             v.name,
             v.typical_ms,
-            f"{words.percentile(v.p50) if v.p50.value else words.number(v.mean_ms)} ms",
+            f"{words.percentile(v.p50) if v.p50.value else words.percentile(v.mean)} ms",
             v.colour,
             v.p50.low,
             v.p50.high,
@@ -73,33 +73,16 @@ def sizes(found: Figures) -> str:
     return _both(shown, f"File on the disk: {parts}.")
 
 
-def measured_rows(found: Figures, beside: ReferenceFigures) -> str:
+def measured_rows(beside: ReferenceFigures) -> str:
     """The panel of this machine: filled bars on a scale of its own."""
-    names = {row.measured_name for row in beside.rows}
-    shown = (
-        Bar(v.name, v.typical_ms, _against(v), v.colour, v.p50.low, v.p50.high)
-        for v in found.variants
-        if v.name in names
-    )
-    return _both(tuple(shown), "Measured, in ms.")
+    shown = tuple(_beside(bar, beside.unit) for bar in beside.measured)
+    return _both(shown, f"Measured, in {beside.unit}.")
 
 
-def reference_rows(found: Figures, beside: ReferenceFigures) -> str:
+def reference_rows(beside: ReferenceFigures) -> str:
     """The panel of the printed table: hollow bars on a scale of their own."""
-    colours = {v.name: v.colour for v in found.variants}
-    shown = (
-        Bar(
-            row.label,
-            row.reference_ms,
-            f"{words.number(row.reference_ms)} ms"
-            + (f" · {row.reference_ratio:.2f}×" if row.reference_ratio else ""),
-            colours.get(row.measured_name or "", COLOURS),
-            hollow=True,
-        )
-        for row in beside.rows
-        if row.reference_ms is not None
-    )
-    return _both(tuple(shown), f"Reference, other machine ({beside.hardware}), in ms.")
+    shown = tuple(replace(_beside(bar, beside.unit), hollow=True) for bar in beside.printed)
+    return _both(shown, f"Reference, other machine ({beside.hardware}), in {beside.unit}.")
 
 
 def forest(shown: Forest) -> str:
@@ -127,9 +110,10 @@ def key(variant: VariantFigures) -> str:
     )
 
 
-def _against(variant: VariantFigures) -> str:
-    ratio = f" · {variant.ratio.value:.2f}×" if variant.ratio else ""
-    return f"{words.number(variant.typical_ms)} ms{ratio}"
+def _beside(bar: BesideBar, unit: str) -> Bar:
+    shown = f"{words.number(bar.value)} {unit}" + (f" · {bar.ratio:.2f}×" if bar.ratio else "")
+    colour = COLOURS if bar.colour is None else bar.colour
+    return Bar(bar.label, bar.value, shown, colour, bar.low, bar.high)
 
 
 def _both(bars: tuple[Bar, ...], title: str) -> str:

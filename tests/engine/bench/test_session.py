@@ -129,16 +129,28 @@ def test_workers_get_equal_thread_counts_and_are_never_repeated(
 def test_medians_are_shown_as_they_arrive(model: Artifact, tmp_path: Path) -> None:
     steps = InProcess(tmp_path)
     measured(model, steps)
-    assert len(steps.shown) == 8 + 1
-    assert [len(shown["live"]["strip"]) for shown in steps.shown] == [*range(1, 9), 8]
-    assert steps.shown[0]["live"]["seconds_left"] >= 0
-    last = steps.shown[-1]["live"]
+    grown = [shown["live"] for shown in steps.shown if "live" in shown]
+    assert [len(live["strip"]) for live in grown] == [*range(1, 9), 8]
+    assert grown[0]["seconds_left"] >= 0
+    last = grown[-1]
     assert (last["round"], last["rounds"], last["seconds_left"]) == (4, 4, 0)
-    live = steps.shown[-2]["live"]
+    live = grown[-2]
     assert (live["round"], live["rounds"]) == (4, 4)
     assert [len(row["blocks_ms"]) for row in live["variants"]] == [4, 4]
     for row in live["variants"]:
         assert row["low_ms"] <= row["p50_ms"] <= row["high_ms"]
+
+
+def test_it_is_told_how_far_the_memory_passes_are_before_there_are_times(
+    model: Artifact, tmp_path: Path
+) -> None:
+    steps = InProcess(tmp_path)
+    measured(model, steps)
+    first, second = (shown["weighing"] for shown in steps.shown if "weighing" in shown)
+    assert (first["done"], first["total"]) == (1, 2)
+    assert first["seconds_left"] >= 0 and second["seconds_left"] == 0
+    assert (second["done"], second["to_come"]) == (2, ["the times"])
+    assert "live" in steps.shown[2], "times take its place"
 
 
 def test_a_variant_that_fails_leaves_the_others(model: Artifact, tmp_path: Path) -> None:
@@ -292,7 +304,7 @@ def test_a_restless_machine_gets_more_looks_and_is_then_measured_all_the_same(
     assert [task.request["pause_s"] for task in steps.ran if task.name == "gate"] == [0, 10, 10, 10]
     assert [len(look.canary_ns) for look in found.gate] == [3] * 4
     assert found.blocks
-    assert steps.shown[0]["live"]["restless"]
+    assert next(shown["live"] for shown in steps.shown if "live" in shown)["restless"]
 
 
 def test_a_machine_that_comes_to_rest_is_not_asked_again(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from statistics import median
 import numpy as np
 import pytest
 
+from engine.bench import stats
 from engine.bench.model import GateReading
+from engine.bench.stats import Percentile
 from engine.reports import words
 from engine.reports.export import export_json
 from engine.reports.figures import figures
@@ -35,7 +37,12 @@ def test_every_figure_can_be_computed_again_from_the_exported_json() -> None:
         pooled = [sample / 1e6 for samples in own for sample in samples]
         assert variant.p50.value == pytest.approx(np.median(pooled))
         assert variant.p90.value == pytest.approx(np.quantile(pooled, 0.9))
-        assert variant.throughput == pytest.approx(1e3 / np.mean(pooled))
+        assert variant.throughput.value == pytest.approx(1e3 / np.mean(pooled))
+        means = [np.mean(samples) / 1e6 for samples in own]
+        _, low, high = stats.mean(np.log(means))
+        assert variant.mean.value == pytest.approx(np.mean(pooled))
+        assert (variant.mean.low, variant.mean.high) == pytest.approx((np.exp(low), np.exp(high)))
+        assert variant.throughput.low == pytest.approx(1e3 / np.exp(high))
         assert variant.samples == len(pooled)
     first, second = found.variants[:2]
     medians = [
@@ -80,7 +87,8 @@ def test_memory_is_above_the_import_and_the_first_answer_is_the_sum() -> None:
     variant = figures(report()).variants[0]
     assert variant.memory_mib == 150
     assert variant.baseline_mib == 200
-    assert variant.first_answer_s == 2.0
+    assert variant.first_answer_s == Percentile(2.0, 2.0, 2.0)
+    assert words.duration(variant.load_s) == "250 [250, 250] ms"
 
 
 def test_a_percentile_without_enough_samples_says_so() -> None:
@@ -173,66 +181,11 @@ def test_without_a_measurement_there_is_still_a_report() -> None:
     assert len(found.verifications) == 2
 
 
-def test_the_printed_table_stays_apart_and_is_compared_by_speed() -> None:
-    (beside,) = figures(report()).references
-    assert beside.same_model
-    rows = {row.label: row for row in beside.rows}
-    assert rows["ONNX Runtime"].reference_ms == 95
-    assert rows["ONNX Runtime"].reference_ratio == pytest.approx(180 / 95)
-    assert rows["ONNX Runtime"].measured_ratio is not None
-    assert "gains here what the table says" in rows["ONNX Runtime"].sentence
-    assert rows["TensorRT INT8"].measured_ms is None
-
-
-@pytest.mark.parametrize(
-    ("onnx", "outcome"),
-    [(60 / 145 * 95, "confirmed"), (100.0, "contradicted"), (43.2, "not decided")],
-)
-def test_two_formats_are_held_against_the_table(onnx: float, outcome: str) -> None:
-    (beside,) = figures(report({"torch": 70, "onnx": onnx, "torchscript": 60})).references
-    pair = next(p for p in beside.pairs if (p.faster, p.slower) == ("ONNX Runtime", "TorchScript"))
-    assert pair.printed == pytest.approx(145 / 95)
-    assert pair.measured.value == pytest.approx(60 / onnx, rel=0.03), "speed, first over second"
-    assert pair.outcome == outcome
-    assert pair.sentence.startswith("The table says ONNX Runtime is 1.53× TorchScript; here")
-    assert len(beside.pairs) == 3
-
-
-def test_every_missing_match_is_named_and_the_unknown_stays_unknown() -> None:
-    made = report()
-    assert made.measurement is not None
-    (beside,) = figures(made).references
-    assert beside.comparable is not None
-    _, score, cpu, threads, precision, batch = beside.comparable.rows[0]
-    assert (score, batch) == ("1 of 4 (2 unknown)", "same (1)")
-    assert cpu == "differs: Intel Xeon, here Example CPU"
-    assert threads == precision == "unknown: the reference does not say"
-    there = replace(made.measurement.environment, facts={"Processor": "Intel(R) Xeon(R) CPU E5"})
-    xeon = replace(made, measurement=replace(made.measurement, environment=there))
-    (beside,) = figures(xeon).references
-    assert beside.comparable is not None
-    assert beside.comparable.rows[0][1] == "2 of 4 (2 unknown)"
-    other = replace(made, model=replace(made.model, name="Digits"))
-    assert figures(other).references[0].pairs == (), "the table speaks of one model"
-
-
-def test_less_gain_than_printed_is_said() -> None:
-    (beside,) = figures(report({"torch": 70, "onnx": 60, "torchscript": 65})).references
-    assert any("gains less here" in row.sentence for row in beside.rows)
-
-
-def test_another_model_is_not_taken_for_the_printed_one() -> None:
-    made = report()
-    (beside,) = figures(replace(made, model=replace(made.model, name="Digits"))).references
-    assert not beside.same_model
-    assert "another model (ResNet-50)" in beside.table.note
-
-
 def test_every_table_is_rectangular() -> None:
     found = figures(report())
     tables = [found.verdicts, found.latency, found.memory, found.start, found.lineage]
     tables += [*found.environment, *(j.table for j in found.verifications)]
-    tables += [beside.table for beside in found.references]
+    tables += [t for beside in found.references for t in (beside.table, beside.comparable)]
     for table in tables:
         assert table.rows
         assert {len(row) for row in table.rows} == {len(table.columns)}, table.caption

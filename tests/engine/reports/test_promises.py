@@ -33,7 +33,7 @@ def test_what_needs_a_gpu_or_was_not_measured_says_so() -> None:
     found = outcomes(report())
     assert found["onnx-gpu-speed"] == (
         "not measurable here",
-        "It is about a GPU, and those are not held against measurements yet.",
+        "It is about a GPU, where no eager PyTorch is measured to hold it against.",
     )
     assert found["gguf-size"] == (
         "not measurable here",

@@ -9,7 +9,6 @@ from engine.reports.export import export_markdown
 from engine.reports.figures import Figures, figures
 from engine.reports.model import Report
 from engine.reports.recommendation import waited
-from engine.types import Change
 from tests.engine.reports.made import report
 
 LABELS = tuple(index % 10 for index in range(360))
@@ -107,15 +106,3 @@ def test_a_models_own_threads_that_wait_are_not_other_work() -> None:
     assert seen(0.02) == 0.0
     assert seen(0.8) == 0.4
     assert seen(None) == 0.4, "an older report does not say who computed"
-
-
-def test_the_printed_table_is_held_against_what_went_through_no_pass() -> None:
-    made = report()
-    changed = tuple(
-        replace(one, passes=(Change("int8-static"),)) if one.format == "onnx" else one
-        for one in made.artifacts
-    )
-    (beside, *_) = figures(replace(made, artifacts=changed)).references
-    shown = {row.label: row.measured_ms for row in beside.rows}
-    assert shown["ONNX Runtime"] is None
-    assert shown["TorchScript"] is not None

@@ -124,8 +124,8 @@ def test_the_forest_puts_each_ratio_where_the_band_says_it_is() -> None:
 
 def test_reference_bars_are_hollow_and_never_among_the_measured() -> None:
     found = figures(report())
-    measured = charts.measured_rows(found, found.references[0])
-    printed = charts.reference_rows(found, found.references[0])
+    measured = charts.measured_rows(found.references[0])
+    printed = charts.reference_rows(found.references[0])
     assert "printed" not in measured
     assert 'class="fill' not in printed
     assert "Reference, other machine" in printed
