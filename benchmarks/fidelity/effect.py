@@ -114,10 +114,12 @@ def summary(trials: list[Trial]) -> str:
     for size in SIZES:
         own = [one["found"][str(size)] for one in trials]
         slower = sum(verdict == "slower" for _, verdict in own)
+        faster = sum(verdict == "faster" for _, verdict in own)
+        wrong = f", {faster} called faster" if faster else ""
         errors = [one["found"][str(size)][0] - one["known"][str(size)] for one in trials]
         spread = statistics.stdev(errors) / math.sqrt(len(errors)) if len(errors) > 1 else math.nan
         parts.append(
-            f"{size} %: {slower} of {len(own)}, "
+            f"{size} %: {slower} of {len(own)}{wrong}, "
             f"{statistics.mean(errors):+.2f} points (standard error {spread:.2f})"
         )
     return "; ".join(parts)
