@@ -169,6 +169,49 @@ def test_noise_decides_no_pair() -> None:
     assert all("too uncertain" in row.sentence for row in beside.rows if row.sentence)
 
 
+def ran(made: Report, format: str, **as_it_did: int) -> Report:
+    """The same figures as if variants of that format had run with another batch or threads."""
+    assert made.measurement is not None
+    plan = made.measurement.plan
+    variants = tuple(replace(v, **as_it_did) if v.format == format else v for v in plan.variants)
+    return replace(
+        made, measurement=replace(made.measurement, plan=replace(plan, variants=variants))
+    )
+
+
+def test_only_what_ran_alike_is_compared() -> None:
+    beside = column(ran(report(), "torchscript", threads=1), CPU)
+    assert [(p.better, p.worse) for p in beside.pairs] == [("ONNX Runtime", "PyTorch eager")]
+    ratios = {row.label: row.measured_ratio for row in beside.rows}
+    assert ratios["TorchScript"] is None and ratios["ONNX Runtime"] is not None
+
+
+def test_a_figure_of_another_batch_stands_beside_no_row() -> None:
+    beside = column(ran(report(), "onnx", batch=8), CPU)
+    rows = {row.label: row.measured for row in beside.rows}
+    assert rows["ONNX Runtime"] is None and rows["TorchScript"] is not None
+
+
+def test_the_rows_of_a_table_are_judged_together() -> None:
+    ratios = [row.measured_ratio for row in column(report(), CPU).rows if row.measured_ratio]
+    least = min(ratios, key=lambda ratio: ratio.p)
+    assert len(ratios) == 2 and least.p > 0
+    assert least.p_adjusted == pytest.approx(2 * least.p)
+
+
+def test_restless_tokens_decide_nothing() -> None:
+    made = language((280, 170, 150))
+    assert made.measurement is not None
+    first, second, *third = (
+        made.measurement.tokens[at : at + 3] for at in range(0, len(made.measurement.tokens), 3)
+    )
+    slow = [replace(w, first_ns=tuple(4 * ns for ns in w.first_ns)) for w in third[0]]
+    tokens = (*first, *second, *slow)
+    restless = replace(made, measurement=replace(made.measurement, tokens=tokens))
+    assert {pair.outcome for pair in column(made, "First token").pairs} == {"confirmed"}
+    assert {pair.outcome for pair in column(restless, "First token").pairs} == {"not decided"}
+
+
 def test_tokens_stand_beside_the_table_of_language_models() -> None:
     made = language((280, 170, 300))
     labels = [beside.column for beside in figures(made).references]
